@@ -1,0 +1,1 @@
+//! Helpers for end-to-end tests: starts the real programs and real peers.

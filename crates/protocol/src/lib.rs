@@ -1,0 +1,1 @@
+//! Everything that crosses a wire between Longwire and its peers, and nothing else.
