@@ -1,4 +1,6 @@
 # Every target is one line here; what it does sits in scripts/.
-.PHONY: test
+.PHONY: test lint
 test:
-	@cargo test --workspace
+	@scripts/test
+lint:
+	@scripts/test fmt clippy

@@ -1,0 +1,50 @@
+//! Holds the repository to the structure that ARCHITECTURE.md and deny.toml promise.
+
+use xtask::architecture::table;
+use xtask::dependencies;
+use xtask::modules::input_and_output;
+use xtask::sources;
+use xtask::workspace::{self, Workspace};
+
+fn load() -> anyhow::Result<Workspace> {
+    Workspace::load(&workspace::root())
+}
+
+#[track_caller]
+fn assert_clean(findings: &[String]) {
+    assert!(findings.is_empty(), "\n{}", findings.join("\n"));
+}
+
+#[test]
+fn crates_use_only_what_the_table_allows() {
+    let workspace = load().unwrap();
+    let allowed = table(&workspace.root, "crate").unwrap();
+    assert_clean(&dependencies::between_ours(&workspace, &allowed));
+}
+
+#[test]
+fn pure_crates_depend_on_no_runtime_and_no_sockets() {
+    assert_clean(&dependencies::in_pure_crates(&load().unwrap()));
+}
+
+#[test]
+fn pure_crates_do_no_input_or_output_and_read_no_clock() {
+    let workspace = load().unwrap();
+    let mut looked_at = 0;
+    for package in workspace.ours() {
+        let pure = package.name.strip_prefix("longwire-");
+        if !pure.is_some_and(|name| dependencies::PURE.contains(&name)) {
+            continue;
+        }
+        for (_, root) in package.targets.iter().filter(|(kind, _)| kind == "lib") {
+            assert_clean(&input_and_output(&sources::modules(root).unwrap()));
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 0);
+}
+
+#[test]
+fn what_comes_from_outside_keeps_to_deny_toml() {
+    assert_clean(&dependencies::from_outside(&load().unwrap()).unwrap());
+}
