@@ -1,0 +1,163 @@
+//! Opening a byte stream to a server: name, TCP, TLS.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::server_url::ServerUrl;
+
+/// Time for one address to answer before the next is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+/// Time for the TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Why no stream could be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The name has no address.
+    #[error("cannot find {host}: {source}")]
+    Name {
+        /// The name looked for.
+        host: String,
+        /// The resolver's error.
+        source: io::Error,
+    },
+    /// No address answered; the error is the last one's.
+    #[error("cannot reach {server}: {source}")]
+    Connect {
+        /// The server.
+        server: ServerUrl,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The server could not prove who it is, or the handshake failed otherwise.
+    #[error("no secure connection to {server}: {source}")]
+    Tls {
+        /// The server.
+        server: ServerUrl,
+        /// The cause, such as an unknown issuer or a certificate not valid at this time.
+        source: io::Error,
+    },
+}
+
+/// A stream to a server.
+#[derive(Debug)]
+pub enum Stream {
+    /// Unencrypted.
+    Plain(TcpStream),
+    /// Over TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Opens a stream to `server`, over TLS where its address says https.
+///
+/// # Errors
+/// [`DialError`] says which step failed.
+pub async fn dial(server: &ServerUrl, tls: &Arc<ClientConfig>) -> Result<Stream, DialError> {
+    let tcp = connect(server).await?;
+    if !server.is_secure() {
+        return Ok(Stream::Plain(tcp));
+    }
+    let failed = |source| DialError::Tls {
+        server: server.clone(),
+        source,
+    };
+    let name = ServerName::try_from(server.host().to_owned())
+        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+    let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, tcp);
+    match timeout(HANDSHAKE_TIMEOUT, handshake).await {
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+async fn connect(server: &ServerUrl) -> Result<TcpStream, DialError> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses(server).await? {
+        match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => {
+                // Keystrokes and their echo must not wait for each other.
+                tcp.set_nodelay(true).map_err(|source| DialError::Connect {
+                    server: server.clone(),
+                    source,
+                })?;
+                return Ok(tcp);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(DialError::Connect {
+        server: server.clone(),
+        source: last,
+    })
+}
+
+async fn addresses(server: &ServerUrl) -> Result<Vec<SocketAddr>, DialError> {
+    let port = server.port();
+    if server.is_localhost() {
+        return Ok(vec![
+            (Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv6Addr::LOCALHOST, port).into(),
+        ]);
+    }
+    match tokio::net::lookup_host((server.host(), port)).await {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(source) => Err(DialError::Name {
+            host: server.host().to_owned(),
+            source,
+        }),
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        }
+    }
+}

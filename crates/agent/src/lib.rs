@@ -1,0 +1,13 @@
+//! The device's end of Longwire: one outbound websocket, and shells behind it.
+//!
+//! [`identity`] says as whom and where to connect, [`connection`] keeps the link. One thread, no
+//! polling: the program wakes for bytes, signals and timers that are due.
+
+pub mod cli;
+pub mod config;
+pub mod connection;
+pub mod dial;
+pub mod identity;
+pub mod logger;
+pub mod server_url;
+pub mod tls;
