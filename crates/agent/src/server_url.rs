@@ -57,11 +57,15 @@ impl ServerUrl {
         if authority.as_str().contains('@') || authority.host().is_empty() {
             return None;
         }
-        let port = match authority.port() {
-            Some(port) => port.as_str().parse().ok().filter(|port| *port != 0)?,
-            None if authority.as_str().ends_with(':') => return None,
-            None if secure => 443,
-            None => 80,
+        // `Authority::port` hides a port that is out of range.
+        let port = match authority.as_str().strip_prefix(authority.host())? {
+            "" if secure => 443,
+            "" => 80,
+            port => port
+                .strip_prefix(':')?
+                .parse()
+                .ok()
+                .filter(|port| *port != 0)?,
         };
         Some(Self {
             secure,
