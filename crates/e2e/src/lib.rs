@@ -10,3 +10,4 @@ pub mod process;
 pub mod program;
 pub mod terminal;
 pub mod until;
+pub mod viewer;
