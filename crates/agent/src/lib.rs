@@ -3,6 +3,7 @@
 //! [`identity`] says as whom and where to connect, [`connection`] keeps the link. One thread, no
 //! polling: the program wakes for bytes, signals and timers that are due.
 
+pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod connection;

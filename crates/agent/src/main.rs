@@ -8,6 +8,9 @@ use std::time::Duration;
 use anyhow::Context;
 use log::LevelFilter;
 use longwire_agent::cli::{self, HELP, Invocation, Options};
+use longwire_agent::identity::Source;
+use longwire_agent::identity::dbus::DbusIdentity;
+use longwire_agent::server_url::PlainHttp;
 use longwire_agent::{config, connection, identity, logger, tls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -55,8 +58,16 @@ fn daemon(options: &Options) -> anyhow::Result<()> {
         .context("cannot start the event loop")?;
     runtime.block_on(async {
         let shutdown = end_on_signal()?;
-        let (_publisher, identity) = identity::channel();
-        connection::run(config, identity, tls, shutdown).await;
+        let plain_http = match options.insecure_http {
+            true => PlainHttp::Anywhere,
+            false => PlainHttp::ToThisMachine,
+        };
+        let source = DbusIdentity::connect(DbusIdentity::system_bus(), plain_http).await?;
+        let (publisher, identity) = identity::channel();
+        tokio::join!(
+            source.run(publisher, shutdown.clone()),
+            connection::run(config, identity, tls, shutdown.clone()),
+        );
         Ok(())
     })
 }

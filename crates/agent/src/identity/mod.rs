@@ -3,12 +3,22 @@
 //! A source publishes an [`Authorization`] each time it changes; the connection follows it and
 //! tells the source when the server does not take a token.
 
+pub mod dbus;
+
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::server_url::ServerUrl;
+
+/// Where an identity comes from.
+pub trait Source {
+    /// Publishes every change until `shutdown`.
+    fn run(self, publisher: Publisher, shutdown: CancellationToken) -> impl Future<Output = ()>;
+}
 
 /// Whether, where and as whom the agent may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
