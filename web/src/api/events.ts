@@ -1,0 +1,86 @@
+/** Live changes: one event stream per page keeps every query's data current. */
+import { type QueryClient, useQueryClient } from '@tanstack/react-query';
+import { useEffect, useSyncExternalStore } from 'react';
+import { type DevicePage, EVENTS_URL } from './calls.ts';
+import * as queries from './queries.ts';
+import type { Device } from './types.ts';
+
+/** Lists and counts are asked again at most this often, however many devices change. */
+const REFRESH_MS = 400;
+
+export type LiveState = 'connecting' | 'live' | 'lost';
+
+let state: LiveState = 'connecting';
+const watchers = new Set<() => void>();
+
+function setState(next: LiveState): void {
+  if (state === next) return;
+  state = next;
+  for (const watcher of watchers) watcher();
+}
+
+/** Puts a device as an event told it into everything that shows it. */
+export function applyDevice(client: QueryClient, changed: Device): void {
+  client.setQueryData(queries.device(changed.id).queryKey, changed);
+  client.setQueriesData<DevicePage>({ queryKey: queries.deviceLists }, (page) => {
+    if (!page?.devices.some((device) => device.id === changed.id)) return page;
+    return {
+      ...page,
+      devices: page.devices.map((device) => (device.id === changed.id ? changed : device)),
+    };
+  });
+}
+
+function refreshLists(client: QueryClient): void {
+  void client.invalidateQueries({ queryKey: queries.deviceLists });
+  void client.invalidateQueries({ queryKey: queries.deviceCounts.queryKey });
+}
+
+/** Follows the server's events while mounted. */
+export function useLiveEvents(): void {
+  const client = useQueryClient();
+  useEffect(() => {
+    let refresh: ReturnType<typeof setTimeout> | undefined;
+    let wasLost = false;
+    const refreshSoon = () => {
+      refresh ??= setTimeout(() => {
+        refresh = undefined;
+        refreshLists(client);
+      }, REFRESH_MS);
+    };
+    const source = new EventSource(EVENTS_URL);
+    source.addEventListener('open', () => {
+      setState('live');
+      // What happened while nobody listened is unknown, so everything shown is asked again.
+      if (wasLost) void client.invalidateQueries();
+      wasLost = false;
+    });
+    source.addEventListener('error', () => {
+      wasLost = true;
+      setState('lost');
+      // A stream refused because the sign-in is over does not come back: this finds out.
+      if (source.readyState === EventSource.CLOSED) {
+        void client.invalidateQueries({ queryKey: queries.me.queryKey });
+      }
+    });
+    source.addEventListener('device', (event) => {
+      applyDevice(client, JSON.parse(event.data) as Device);
+      refreshSoon();
+    });
+    return () => {
+      clearTimeout(refresh);
+      source.close();
+      setState('connecting');
+    };
+  }, [client]);
+}
+
+export function useLiveState(): LiveState {
+  return useSyncExternalStore(
+    (watcher) => {
+      watchers.add(watcher);
+      return () => watchers.delete(watcher);
+    },
+    () => state,
+  );
+}
