@@ -23,5 +23,8 @@ export default defineConfig({
   plugins: [react(), clearOldBuild()],
   server: { proxy: { '/api': { target: backend, ws: true } } },
   build: { emptyOutDir: false, target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
-  test: { include: ['test/**/*.test.{ts,tsx}', 'src/**/*.test.{ts,tsx}'] },
+  test: {
+    include: ['test/**/*.test.{ts,tsx}'],
+    reporters: [['default', { summary: false }], './test/count-reporter.ts'],
+  },
 });

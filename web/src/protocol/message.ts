@@ -71,11 +71,15 @@ export function encode(outgoing: Message): Uint8Array<ArrayBuffer> {
   const out = new Writer(outgoing.body.length + 192);
   out.mapHeader(hasBody ? 2 : 1);
   out.string('hdr');
-  out.mapHeader(2 + (outgoing.sid ? 1 : 0) + (outgoing.props.size ? 1 : 0));
+  out.mapHeader(
+    1 + (outgoing.type ? 1 : 0) + (outgoing.sid ? 1 : 0) + (outgoing.props.size ? 1 : 0),
+  );
   out.string('proto');
   out.uint16(outgoing.proto);
-  out.string('typ');
-  out.string(outgoing.type);
+  if (outgoing.type) {
+    out.string('typ');
+    out.string(outgoing.type);
+  }
   if (outgoing.sid) {
     out.string('sid');
     out.string(outgoing.sid);
