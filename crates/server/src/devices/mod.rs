@@ -1,0 +1,1 @@
+//! Devices: who is let in, what they report, whether they are connected.

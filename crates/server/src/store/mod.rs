@@ -1,0 +1,174 @@
+//! The database: typed questions and changes. Nothing outside this module knows which one it is.
+//!
+//! [`Reader`] answers questions. [`Change`] is a write transaction: it can be ended for good only by
+//! [`Change::commit`] with the audit event that goes with it, or by [`Change::commit_routine`] for the few
+//! kinds of write that are data and nobody's decision. Dropped, it leaves nothing behind.
+
+mod audit;
+mod auth_sets;
+mod database;
+mod device_tokens;
+mod devices;
+mod migrate;
+mod rows;
+mod users;
+
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use sqlx::Transaction;
+use sqlx::pool::PoolConnection;
+
+pub use audit::AuditRow;
+pub use auth_sets::{AuthSet, AuthStatus};
+pub use device_tokens::DeviceTokenOwner;
+pub use devices::{Device, DeviceFilter};
+pub use users::{User, UserTokenOwner};
+
+use crate::audit::AuditEvent;
+use database::{BEGIN_CHANGE, Connection, Db, Pool};
+
+/// The database failed, or holds something this version does not understand.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database itself reported a failure.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A stored value has a form this version does not know.
+    #[error("stored {column} is not understood")]
+    Stored {
+        /// Which column.
+        column: &'static str,
+    },
+    /// The database was written by a later version, whose changes cannot be undone.
+    #[error("the database is of version {found}, this program knows versions up to {known}")]
+    TooNew {
+        /// The database's schema version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+}
+
+/// Writes that need no audit event of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routine {
+    /// A device reported its inventory, checked in, came or went, or fetched a token it has a right to.
+    DeviceReport,
+    /// Tokens past their end are cleared away.
+    Expiry,
+}
+
+/// The database.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// Opens the database file, making or upgrading it as needed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is of a later version.
+    pub async fn open(file: &Path) -> Result<Self, StoreError> {
+        let pool = database::open(file).await?;
+        migrate::run(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    /// A connection for questions.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn read(&self) -> Result<Reader, StoreError> {
+        Ok(Reader {
+            connection: Source::Pooled(self.pool.acquire().await?),
+        })
+    }
+
+    /// Begins a change. Changes are made one after another.
+    ///
+    /// # Errors
+    /// When no connection can be had, or another writer does not finish in time.
+    pub async fn change(&self) -> Result<Change, StoreError> {
+        Ok(Change(Reader {
+            connection: Source::Transaction(self.pool.begin_with(BEGIN_CHANGE).await?),
+        }))
+    }
+
+    /// Records an event that changes nothing else (a refusal, a sign-in that failed).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record(&self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.change().await?.commit(event).await
+    }
+
+    /// Waits for all connections to end.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+enum Source {
+    Pooled(PoolConnection<Db>),
+    Transaction(Transaction<'static, Db>),
+}
+
+/// Questions to the database; see the methods in this module's files.
+pub struct Reader {
+    connection: Source,
+}
+
+impl Reader {
+    fn connection(&mut self) -> &mut Connection {
+        match &mut self.connection {
+            Source::Pooled(connection) => connection,
+            Source::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+/// A write transaction, which also answers questions.
+#[must_use = "a change that is not committed is undone"]
+pub struct Change(Reader);
+
+impl Change {
+    /// Ends the change together with the event that says who did it.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is changed then.
+    pub async fn commit(mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.insert_audit(event).await?;
+        self.end().await
+    }
+
+    /// Ends a change of a kind that is nobody's decision.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is changed then.
+    pub async fn commit_routine(self, _kind: Routine) -> Result<(), StoreError> {
+        self.end().await
+    }
+
+    async fn end(self) -> Result<(), StoreError> {
+        match self.0.connection {
+            Source::Transaction(transaction) => Ok(transaction.commit().await?),
+            Source::Pooled(_) => Ok(()),
+        }
+    }
+}
+
+impl Deref for Change {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        &self.0
+    }
+}
+
+impl DerefMut for Change {
+    fn deref_mut(&mut self) -> &mut Reader {
+        &mut self.0
+    }
+}
