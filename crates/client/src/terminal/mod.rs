@@ -1,0 +1,210 @@
+//! A terminal on a device, over one websocket.
+//!
+//! [`Client::terminal`] gives two halves. What goes into [`Terminal`] is cut to what every agent
+//! takes and carries the session id as soon as the server has given one; what comes out of
+//! [`Events`] is what the device says. Pings of server and device are answered here. A link that is
+//! lost is an event at once; one that has gone silent is found out by asking.
+
+mod link;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
+use longwire_protocol::limits::{OUR_READ_LIMIT, split_input};
+use longwire_protocol::shell::{FromDevice, FromUser, Winsize};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::connect::{Stream, connect};
+use crate::http::{AGENT, public_message};
+use crate::{Client, Error};
+
+/// How many messages may wait in either direction.
+const QUEUE: usize = 64;
+
+/// How long the server may take to answer the request for a terminal; it asks the device nothing.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What happens on a terminal.
+#[derive(Debug)]
+pub enum Event {
+    /// The device, or the server in its place, says something.
+    Device(FromDevice),
+    /// Nothing has come from the server for this long, though it was asked for a sign of life.
+    Silent(Duration),
+    /// After [`Event::Silent`]: something came.
+    HeardAgain,
+    /// The link is gone. No event follows.
+    Lost(Lost),
+}
+
+/// How a link was lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Lost {
+    /// The server closed it.
+    Closed {
+        /// Websocket close code; 1005 if none was given.
+        code: u16,
+        /// The server's words; may be empty.
+        reason: String,
+    },
+    /// The connection broke; the words are the system's.
+    Broken(String),
+    /// Nothing has come from the server for too long.
+    Silent(Duration),
+    /// The server sent what is no message.
+    Unreadable(String),
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lost::Closed { code, reason } if reason.is_empty() => {
+                write!(f, "the server closed the connection ({code})")
+            }
+            Lost::Closed { code, reason } => {
+                write!(f, "the server closed the connection: {reason} ({code})")
+            }
+            Lost::Broken(words) => write!(f, "connection to the server lost: {words}"),
+            Lost::Silent(silence) => {
+                write!(f, "no answer from the server for {} s", silence.as_secs())
+            }
+            Lost::Unreadable(words) => write!(f, "the server sent what is no message: {words}"),
+        }
+    }
+}
+
+/// The link is gone; [`Events`] says why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the terminal's link is gone")]
+pub struct Gone;
+
+/// The half that goes to the device. When the last clone is dropped, the websocket is closed.
+#[derive(Clone, Debug)]
+pub struct Terminal {
+    commands: mpsc::Sender<Command>,
+}
+
+/// The half that comes from the device. When it is dropped, the link is cut.
+#[derive(Debug)]
+pub struct Events {
+    events: mpsc::Receiver<Event>,
+    _tasks: JoinSet<()>,
+}
+
+/// What the writing half of the link is told.
+#[derive(Debug)]
+enum Command {
+    Say(FromUser),
+    AnswerControlPing { sid: String },
+    AskForLife,
+}
+
+impl Terminal {
+    /// Starts the shell. The answer is [`FromDevice::Started`] or [`FromDevice::Refused`].
+    pub async fn start(&self, size: Option<Winsize>) -> Result<(), Gone> {
+        self.say(FromUser::New { size }).await
+    }
+
+    /// Sends what was typed or pasted; waits while the link is busy.
+    pub async fn input(&self, bytes: Bytes) -> Result<(), Gone> {
+        for part in split_input(bytes) {
+            self.say(FromUser::Input(part)).await?;
+        }
+        Ok(())
+    }
+
+    /// Says that the terminal has another size.
+    pub async fn resize(&self, size: Winsize) -> Result<(), Gone> {
+        self.say(FromUser::Resize(size)).await
+    }
+
+    /// Asks for the shell's end. Real agents take up to four seconds to answer, with up to two
+    /// [`FromDevice::Stop`] or none.
+    pub async fn stop(&self) -> Result<(), Gone> {
+        self.say(FromUser::Stop { error: None }).await
+    }
+
+    /// Sends any message.
+    pub async fn say(&self, said: FromUser) -> Result<(), Gone> {
+        self.commands
+            .send(Command::Say(said))
+            .await
+            .map_err(|_| Gone)
+    }
+}
+
+impl Events {
+    /// The next event; `None` after [`Event::Lost`].
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+}
+
+impl Client {
+    /// Opens a link to a device's terminal; no shell runs yet, see [`Terminal::start`]. A device
+    /// that is not connected gives [`Error::Status`] 404.
+    pub async fn terminal(&self, device: &str) -> Result<(Terminal, Events), Error> {
+        tokio::time::timeout(OPEN_TIMEOUT, self.open_terminal(device))
+            .await
+            .map_err(|_| Error::Timeout(self.server.to_string()))?
+    }
+
+    async fn open_terminal(&self, device: &str) -> Result<(Terminal, Events), Error> {
+        let path = Client::terminal_path(device);
+        let scheme = if self.server.is_https() { "wss" } else { "ws" };
+        let address = format!(
+            "{scheme}://{}{}",
+            self.server.authority(),
+            self.server.path(&path)
+        );
+        let unexpected = |error: tungstenite::Error| Error::Unexpected(error.to_string());
+        let mut request = address.into_client_request().map_err(unexpected)?;
+        if let Some(bearer) = &self.bearer {
+            request.headers_mut().insert(AUTHORIZATION, bearer.clone());
+        }
+        request
+            .headers_mut()
+            .insert(USER_AGENT, HeaderValue::from_static(AGENT));
+
+        let stream = connect(&self.server, self.tls.as_ref()).await?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(OUR_READ_LIMIT))
+            .max_frame_size(Some(OUR_READ_LIMIT));
+        let opened =
+            tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
+        match opened {
+            Ok((websocket, _)) => Ok(over(websocket)),
+            Err(tungstenite::Error::Http(response)) => Err(Error::Status {
+                method: "Get",
+                url: format!("{}{path}", self.server),
+                status: response.status().as_u16(),
+                message: public_message(response.body().as_deref().unwrap_or_default()),
+            }),
+            Err(error) => Err(Error::Lost(error.to_string())),
+        }
+    }
+}
+
+/// The two halves of a terminal over an open websocket.
+fn over<S: Stream + 'static>(websocket: WebSocketStream<S>) -> (Terminal, Events) {
+    let (commands, said) = mpsc::channel(QUEUE);
+    let (happened, events) = mpsc::channel(QUEUE);
+    let mut tasks = JoinSet::new();
+    link::spawn(websocket, said, commands.downgrade(), happened, &mut tasks);
+    (
+        Terminal { commands },
+        Events {
+            events,
+            _tasks: tasks,
+        },
+    )
+}
