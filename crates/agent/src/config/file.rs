@@ -17,6 +17,7 @@ pub(super) struct Keys {
     pub(super) terminal_width: u16,
     pub(super) terminal_height: u16,
     pub(super) terminal_disable: bool,
+    pub(super) mender_client_disable: bool,
     pub(super) stop_expired: bool,
     pub(super) expire_after: u32,
     pub(super) expire_after_idle: u32,
@@ -58,10 +59,12 @@ impl Keys {
                 _ => Ok(()),
             }),
             "sessions" => self.sessions(&at),
+            "menderclient" => each(at.value, at.name, |key, at| match key {
+                "disable" => at.switch(&mut self.mender_client_disable),
+                _ => Ok(()),
+            }),
             // Read by mender-connect and without effect here until what they configure exists.
-            "filetransfer" | "portforward" | "menderclient" | "limits" => {
-                each(at.value, at.name, |_, _| Ok(()))
-            }
+            "filetransfer" | "portforward" | "limits" => each(at.value, at.name, |_, _| Ok(())),
             "serverurl" | "servers" | "clientprotocol" | "skipverify" | "servercertificate" => {
                 at.warn_deprecated(at.name);
                 Ok(())

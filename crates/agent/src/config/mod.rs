@@ -33,6 +33,8 @@ pub struct Config {
     pub height: u16,
     /// No terminals at all.
     pub terminal_disabled: bool,
+    /// No orders to the Mender client.
+    pub mender_client_disabled: bool,
     /// Shells one operator may have at a time; at least 1.
     pub max_per_user: usize,
     /// Shells of all operators together; at least 1.

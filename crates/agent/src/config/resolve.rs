@@ -107,6 +107,7 @@ pub(super) fn resolve(
             keys.terminal_height
         },
         terminal_disabled: keys.terminal_disable,
+        mender_client_disabled: keys.mender_client_disable,
         max_per_user: match keys.max_per_user {
             0 if own_identity => max_shells,
             0 => 1,
@@ -219,6 +220,7 @@ mod tests {
                 width: 80,
                 height: 40,
                 terminal_disabled: false,
+                mender_client_disabled: false,
                 max_per_user: 1,
                 max_shells: 16,
                 expire_after: None,
