@@ -1,0 +1,299 @@
+//! One link, from the first message to the last: reads, writes, keeps the heartbeat, and says why
+//! it ended.
+//!
+//! This is the plain protocol's link. A link that resumes by offset will stand beside it, chosen in
+//! the handshake.
+
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use longwire_protocol::limits::{OUR_READ_LIMIT, SEND_LIMIT};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
+use tokio_util::sync::CancellationToken;
+
+use super::heartbeat::{Beat, LinkHeartbeat};
+use super::outbox::{Answers, LinkState, Queues};
+use crate::identity::{Authorization, Credentials, Identity};
+use crate::router::Router;
+
+/// Payload of the client's pings, as real agents send it.
+const PING_PAYLOAD: &[u8] = b"60";
+/// How long a link that ends on purpose may take to send what is queued.
+const LAST_WRITES: Duration = Duration::from_millis(500);
+/// How long shells may take to end when the device is no longer authorised, or the agent ends.
+/// With [`LAST_WRITES`] this stays under three seconds.
+const LAST_SHELLS: Duration = Duration::from_millis(2300);
+
+/// Why a link ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LinkEnd {
+    /// The server closed it, with this code and reason.
+    Closed(u16, String),
+    /// The stream broke, or was ended without a close.
+    Lost(String),
+    /// Nothing was heard for 60 seconds.
+    Silent,
+    /// There are other credentials: connect with those at once.
+    NewCredentials,
+    /// The device is not authorised any more; its shells have been stopped.
+    Denied,
+    /// The agent is ending; its shells have been stopped.
+    Shutdown,
+}
+
+/// What a link works with; all of it outlives the link.
+pub(crate) struct Surroundings<'a> {
+    /// Where messages go.
+    pub(crate) router: &'a mut Router,
+    /// Where answers go.
+    pub(crate) answers: &'a Answers,
+    /// What waits to be sent.
+    pub(crate) queues: &'a mut Queues,
+    /// Whether the device is still authorised.
+    pub(crate) identity: &'a mut Identity,
+    /// Whether the agent is ending.
+    pub(crate) shutdown: &'a CancellationToken,
+}
+
+/// Runs a link until it ends, and closes it.
+pub(crate) async fn run<S>(
+    socket: WebSocketStream<S>,
+    credentials: &Credentials,
+    around: Surroundings<'_>,
+) -> LinkEnd
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Surroundings {
+        router,
+        answers,
+        queues,
+        identity,
+        shutdown,
+    } = around;
+    let (mut sink, mut stream) = socket.split();
+    let finish = CancellationToken::new();
+    queues.set_link(LinkState::Plain);
+    let end = {
+        let mut reader = Reader {
+            router,
+            answers,
+            identity,
+            shutdown,
+            credentials,
+        };
+        let mut writing = Box::pin(write(&mut sink, queues, &finish));
+        let end = tokio::select! {
+            end = reader.run(&mut stream) => end,
+            error = &mut writing => LinkEnd::Lost(describe(error)),
+        };
+        if matches!(
+            end,
+            LinkEnd::NewCredentials | LinkEnd::Denied | LinkEnd::Shutdown
+        ) {
+            finish.cancel();
+            let _ = timeout(LAST_WRITES, writing).await;
+        }
+        end
+    };
+    queues.set_link(LinkState::Down);
+    close(&mut sink, &end).await;
+    end
+}
+
+/// Reads, and everything that is decided while reading.
+struct Reader<'a> {
+    router: &'a mut Router,
+    answers: &'a Answers,
+    identity: &'a mut Identity,
+    shutdown: &'a CancellationToken,
+    credentials: &'a Credentials,
+}
+
+/// Why the device's shells are being stopped while the link still stands.
+struct Farewell {
+    until: Instant,
+    end: LinkEnd,
+}
+
+impl Reader<'_> {
+    async fn run<S>(&mut self, stream: &mut SplitStream<WebSocketStream<S>>) -> LinkEnd
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut heartbeat = LinkHeartbeat::new(Instant::now());
+        let mut farewell: Option<Farewell> = None;
+        loop {
+            let router_due = self.router.due();
+            let farewell_due = farewell.as_ref().map(|farewell| farewell.until);
+            let due = [Some(heartbeat.due()), router_due, farewell_due];
+            let due = due.into_iter().flatten().min().unwrap_or_else(Instant::now);
+            tokio::select! {
+                frame = stream.next() => {
+                    heartbeat.heard(Instant::now());
+                    match frame {
+                        Some(Ok(Frame::Binary(bytes))) => self.router.receive(bytes).await,
+                        // Real peers never look at the kind of a frame.
+                        Some(Ok(Frame::Text(text))) => self.router.receive(Bytes::from(text)).await,
+                        Some(Ok(Frame::Close(frame))) => return closed(frame),
+                        Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => {}
+                        Some(Err(error)) => return failed(error),
+                        None => return LinkEnd::Lost("the connection was closed".to_owned()),
+                    }
+                }
+                changed = self.identity.authorization.changed(), if farewell.is_none() => {
+                    match self.authorization(changed.is_ok()) {
+                        Some(LinkEnd::NewCredentials) => return LinkEnd::NewCredentials,
+                        Some(end) => {
+                            farewell = Some(self.stop_shells("the device is not authorised", end));
+                        }
+                        None => {}
+                    }
+                }
+                () = self.shutdown.cancelled(), if farewell.is_none() => {
+                    farewell = Some(self.stop_shells("the agent is ending", LinkEnd::Shutdown));
+                }
+                end = shells_told(self.router, farewell.as_ref()) => return end,
+                () = sleep_until(due.into()) => {
+                    let now = Instant::now();
+                    if let Some(farewell) = farewell.take_if(|farewell| farewell.until <= now) {
+                        return farewell.end;
+                    }
+                    match heartbeat.check(now) {
+                        Some(Beat::Ping) => self.answers.ping(PING_PAYLOAD),
+                        Some(Beat::Dead) => return LinkEnd::Silent,
+                        None => {}
+                    }
+                    self.router.tick(now).await;
+                }
+            }
+        }
+    }
+
+    /// Says whether a change of the authorisation ends this link.
+    fn authorization(&mut self, source_lives: bool) -> Option<LinkEnd> {
+        if !source_lives {
+            return Some(LinkEnd::Shutdown);
+        }
+        match &*self.identity.authorization.borrow_and_update() {
+            Authorization::Granted(new) if new == self.credentials => None,
+            Authorization::Granted(_) => Some(LinkEnd::NewCredentials),
+            Authorization::Denied => Some(LinkEnd::Denied),
+            Authorization::Unknown => None,
+        }
+    }
+
+    /// Has every shell stopped while the link can still tell of it.
+    fn stop_shells(&mut self, why: &str, end: LinkEnd) -> Farewell {
+        self.router
+            .sessions()
+            .stop_all(&format!("shell stopped: {why}"));
+        Farewell {
+            until: Instant::now() + LAST_SHELLS,
+            end,
+        }
+    }
+}
+
+/// Waits until every shell has ended and said so, if that is what the link is waiting for.
+async fn shells_told(router: &mut Router, farewell: Option<&Farewell>) -> LinkEnd {
+    match farewell {
+        Some(farewell) => {
+            router.sessions().all_told().await;
+            farewell.end.clone()
+        }
+        None => pending().await,
+    }
+}
+
+/// Writes what is queued until the socket breaks, or `finish` is asked for and the queues are
+/// empty. What has waited together is written together.
+async fn write<S>(
+    sink: &mut SplitSink<WebSocketStream<S>, Frame>,
+    queues: &mut Queues,
+    finish: &CancellationToken,
+) -> Error
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        let mut next = tokio::select! {
+            biased;
+            next = queues.next() => Some(next),
+            () = finish.cancelled() => return Error::ConnectionClosed,
+        };
+        let mut size = 0;
+        while let Some(outgoing) = next {
+            let frame = outgoing.into_frame();
+            size += frame.len();
+            if let Err(error) = sink.feed(frame).await {
+                return error;
+            }
+            next = if size < SEND_LIMIT {
+                queues.try_next()
+            } else {
+                None
+            };
+        }
+        if let Err(error) = sink.flush().await {
+            return error;
+        }
+    }
+}
+
+/// Says goodbye as the end deserves. A peer that does not listen is not waited for.
+async fn close<S>(sink: &mut SplitSink<WebSocketStream<S>, Frame>, end: &LinkEnd)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (code, reason) = match end {
+        LinkEnd::Lost(reason) if reason.starts_with(TOO_LARGE) => {
+            (CloseCode::Size, reason.as_str())
+        }
+        LinkEnd::Lost(_) | LinkEnd::Silent => return,
+        LinkEnd::Closed(..) => {
+            // The answer to a close frame is queued already.
+            let _ = timeout(LAST_WRITES, sink.flush()).await;
+            return;
+        }
+        LinkEnd::NewCredentials => (CloseCode::Normal, "new credentials"),
+        LinkEnd::Denied => (CloseCode::Normal, "not authorised any more"),
+        LinkEnd::Shutdown => (CloseCode::Away, "agent is ending"),
+    };
+    let frame = CloseFrame {
+        code,
+        reason: Utf8Bytes::from(reason),
+    };
+    let _ = timeout(LAST_WRITES, sink.send(Frame::Close(Some(frame)))).await;
+}
+
+/// How the text about an oversized message starts.
+const TOO_LARGE: &str = "message too large";
+
+fn closed(frame: Option<CloseFrame>) -> LinkEnd {
+    match frame {
+        Some(frame) => LinkEnd::Closed(frame.code.into(), frame.reason.to_string()),
+        // As the standard reports a close frame without a code.
+        None => LinkEnd::Closed(1005, String::new()),
+    }
+}
+
+fn failed(error: Error) -> LinkEnd {
+    LinkEnd::Lost(describe(error))
+}
+
+fn describe(error: Error) -> String {
+    if let Error::Capacity(CapacityError::MessageTooLong { size, .. }) = error {
+        return format!("{TOO_LARGE}: {size} bytes, at most {OUR_READ_LIMIT} are taken");
+    }
+    error.to_string()
+}

@@ -1,0 +1,258 @@
+//! The link to the server: there while the device is authorised, again soon when it is lost.
+//!
+//! Shells belong to the [`Router`] and outlive every link.
+
+mod backoff;
+mod heartbeat;
+mod link;
+pub(crate) mod outbox;
+mod route;
+mod upgrade;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::backoff::{Backoff, Wait, named_seconds};
+use self::link::{LinkEnd, Surroundings};
+use self::outbox::{Answers, Queues};
+use self::route::NewRoutes;
+use self::upgrade::UpgradeError;
+use crate::config::Config;
+use crate::identity::{Authorization, Credentials, Identity};
+use crate::router::Router;
+
+/// How long shells get to end when there is no link to tell of it.
+const LAST_SHELLS: Duration = Duration::from_millis(2500);
+/// Shortest time between two tries, however often the network changes.
+const ROUTE_SETTLES: Duration = Duration::from_millis(500);
+
+/// Keeps the device connected while it is authorised, until `shutdown`. Returns when all shells
+/// have ended.
+pub async fn run(
+    config: Arc<Config>,
+    identity: Identity,
+    tls: Arc<ClientConfig>,
+    shutdown: CancellationToken,
+) {
+    let (outbox, answers, queues) = outbox::queues();
+    let router = Router::new(config, outbox, answers.clone());
+    let mut connection = Connection {
+        router,
+        answers,
+        queues,
+        identity,
+        tls,
+        shutdown,
+        backoff: Backoff::default(),
+    };
+    connection.run().await;
+}
+
+struct Connection {
+    router: Router,
+    answers: Answers,
+    queues: Queues,
+    identity: Identity,
+    tls: Arc<ClientConfig>,
+    shutdown: CancellationToken,
+    backoff: Backoff,
+}
+
+/// What a wait without a link ended with.
+enum Woken {
+    /// The time is over, or a route has appeared: dial.
+    Dial,
+    /// The authorisation has changed.
+    Authorization,
+    /// The agent is ending.
+    Shutdown,
+}
+
+impl Connection {
+    async fn run(&mut self) {
+        let mut wait = None;
+        loop {
+            let authorization = self.identity.authorization.borrow_and_update().clone();
+            let woken = match (authorization, wait.take()) {
+                (Authorization::Granted(credentials), None) => {
+                    let (next, woken) = self.connect(&credentials).await;
+                    wait = next;
+                    woken
+                }
+                (Authorization::Granted(credentials), Some(next)) => {
+                    self.pause(&credentials, next).await
+                }
+                (Authorization::Unknown, _) => self.wait_for_authorization().await,
+                (Authorization::Denied, _) => {
+                    self.stop_shells("the device is not authorised").await;
+                    self.wait_for_authorization().await
+                }
+            };
+            match woken {
+                Woken::Dial => {}
+                Woken::Authorization => self.backoff.reset(),
+                Woken::Shutdown => break,
+            }
+        }
+        self.stop_shells("the agent is ending").await;
+    }
+
+    /// Dials and runs the link to its end. Returns how long to wait before the next try.
+    async fn connect(&mut self, credentials: &Credentials) -> (Option<Wait>, Woken) {
+        let dialled = tokio::select! {
+            dialled = upgrade::connect(credentials, &self.tls) => dialled,
+            woken = changed(&mut self.identity, &self.shutdown, credentials) => {
+                return (None, woken);
+            }
+        };
+        let random = random();
+        let socket = match dialled {
+            Ok(socket) => socket,
+            Err(error) => {
+                return (
+                    Some(self.not_connected(credentials, &error, random)),
+                    Woken::Dial,
+                );
+            }
+        };
+        log::info!("connected to {}", credentials.server);
+        let since = Instant::now();
+        let around = Surroundings {
+            router: &mut self.router,
+            answers: &self.answers,
+            queues: &mut self.queues,
+            identity: &mut self.identity,
+            shutdown: &self.shutdown,
+        };
+        let end = link::run(socket, credentials, around).await;
+        let lived = since.elapsed();
+        match end {
+            LinkEnd::Shutdown => (None, Woken::Shutdown),
+            LinkEnd::NewCredentials | LinkEnd::Denied => (None, Woken::Authorization),
+            LinkEnd::Closed(code @ (1012 | 1013), reason) => {
+                log::info!("the server closed the link ({code}): {reason}");
+                (
+                    Some(self.backoff.asked(named_seconds(&reason), random)),
+                    Woken::Dial,
+                )
+            }
+            LinkEnd::Closed(code, reason) => {
+                log::warn!("the server closed the link ({code}): {reason}");
+                (Some(self.backoff.lost(lived, random)), Woken::Dial)
+            }
+            LinkEnd::Lost(reason) => {
+                log::warn!("the link is lost: {reason}");
+                (Some(self.backoff.lost(lived, random)), Woken::Dial)
+            }
+            LinkEnd::Silent => {
+                log::warn!("the link is lost: nothing was heard for 60 s");
+                (Some(self.backoff.lost(lived, random)), Woken::Dial)
+            }
+        }
+    }
+
+    fn not_connected(
+        &mut self,
+        credentials: &Credentials,
+        error: &UpgradeError,
+        random: u32,
+    ) -> Wait {
+        if let UpgradeError::Answered {
+            status: 401 | 403, ..
+        } = error
+        {
+            self.identity.report_refused(&credentials.token);
+        }
+        let wait = match error {
+            UpgradeError::Answered {
+                retry_after: Some(spread),
+                ..
+            } => self.backoff.asked(Some(*spread), random),
+            UpgradeError::Answered { .. }
+            | UpgradeError::Dial(_)
+            | UpgradeError::Request(_)
+            | UpgradeError::Handshake(_)
+            | UpgradeError::Timeout => self.backoff.failed(random),
+        };
+        log::warn!("{error}; next try in {:.1} s", wait.delay.as_secs_f32());
+        wait
+    }
+
+    /// Waits before the next try, less long when the network comes back.
+    async fn pause(&mut self, credentials: &Credentials, wait: Wait) -> Woken {
+        tokio::select! {
+            () = sleep(wait.delay) => Woken::Dial,
+            () = new_route(), if !wait.asked_for => {
+                log::info!("a network route has appeared");
+                Woken::Dial
+            }
+            woken = changed(&mut self.identity, &self.shutdown, credentials) => woken,
+        }
+    }
+
+    async fn wait_for_authorization(&mut self) -> Woken {
+        tokio::select! {
+            changed = self.identity.authorization.changed() => match changed {
+                Ok(()) => Woken::Authorization,
+                Err(_) => Woken::Shutdown,
+            },
+            () = self.shutdown.cancelled() => Woken::Shutdown,
+        }
+    }
+
+    async fn stop_shells(&mut self, why: &str) {
+        let sessions = self.router.sessions();
+        sessions.stop_all(&format!("shell stopped: {why}"));
+        if timeout(LAST_SHELLS, sessions.none_left()).await.is_err() {
+            log::warn!("some shells have not ended in time");
+        }
+    }
+}
+
+/// Waits until `credentials` are no longer the ones to use, or the agent ends.
+async fn changed(
+    identity: &mut Identity,
+    shutdown: &CancellationToken,
+    credentials: &Credentials,
+) -> Woken {
+    loop {
+        tokio::select! {
+            changed = identity.authorization.changed() => match changed {
+                Ok(()) => {}
+                Err(_) => return Woken::Shutdown,
+            },
+            () = shutdown.cancelled() => return Woken::Shutdown,
+        }
+        match &*identity.authorization.borrow_and_update() {
+            Authorization::Granted(new) if new == credentials => {}
+            Authorization::Granted(_) | Authorization::Denied | Authorization::Unknown => {
+                return Woken::Authorization;
+            }
+        }
+    }
+}
+
+/// Waits for a new route and a moment longer, since routes come in groups. For ever where the
+/// kernel does not tell.
+async fn new_route() {
+    let appeared = match NewRoutes::subscribe() {
+        Ok(mut routes) => routes.next().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = appeared {
+        log::debug!("cannot follow network routes: {error}");
+        std::future::pending::<()>().await;
+    }
+    sleep(ROUTE_SETTLES).await;
+}
+
+/// A number uniform over `u32`, for delays; not a secret.
+fn random() -> u32 {
+    use ring::rand::{SystemRandom, generate};
+    generate::<[u8; 4]>(&SystemRandom::new())
+        .map_or(u32::MAX / 2, |bytes| u32::from_ne_bytes(bytes.expose()))
+}

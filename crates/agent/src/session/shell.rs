@@ -1,0 +1,406 @@
+//! One running shell: the task that moves bytes between its pty and the link and sees it to its
+//! end. What is decided by time alone is decided in `expiry`, `heartbeat` and `stopping`.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+use longwire_protocol::limits::OUTPUT_READ;
+use longwire_protocol::shell::{Ended, FromDevice, PING_TIMEOUT_S, Stop, Winsize, text};
+use nix::sys::signal::Signal;
+use tokio::process::Child;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::{sleep_until, timeout_at};
+
+use super::expiry::{Expired, Expiry, ExpiryLimits};
+use super::heartbeat::{Beat, ShellHeartbeat};
+use super::processes;
+use super::stopping::{Next, Step, Stopping};
+use crate::connection::outbox::{Closed, LinkState, ShellOutbox};
+use crate::limits::Slot;
+use crate::pty::{Pty, Read};
+
+/// What is read from the terminal once its shell has ended. The kernel holds less than this, so
+/// it is all the shell itself wrote; a background job that goes on writing does not keep the
+/// session open.
+const LAST_WORDS: usize = 64 * 1024;
+
+/// What a shell is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Type this.
+    Input(Input),
+    /// The window has this size now.
+    Resize(Winsize),
+    /// A ping was answered.
+    Pong,
+}
+
+/// Bytes on their way to the pty, and their share of what may wait.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) bytes: Bytes,
+    pub(super) _share: OwnedSemaphorePermit,
+}
+
+/// Why a shell is stopped from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum StopOrder {
+    /// A `stop` message asked for it; it is answered as such.
+    Requested,
+    /// The agent itself has to; the text says why.
+    Because(String),
+}
+
+/// A shell and everything it needs to run its course.
+#[derive(Debug)]
+pub(super) struct Shell {
+    pub(super) sid: String,
+    pub(super) pty: Pty,
+    pub(super) child: Child,
+    pub(super) pid: i32,
+    pub(super) slot: Slot,
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) stop: oneshot::Receiver<StopOrder>,
+    pub(super) outbox: ShellOutbox,
+    pub(super) expiry: ExpiryLimits,
+}
+
+impl Shell {
+    /// Runs the shell until it has ended and its last message is queued.
+    pub(super) async fn run(mut self) {
+        let ending = self.live().await;
+        log::debug!("shell {}: {ending:?}", self.pid);
+        match ending {
+            Ending::Exited(status) => self.finish(status).await,
+            Ending::Stop(cause) => self.stop(&cause).await,
+            Ending::Closed => {}
+        }
+    }
+
+    async fn live(&mut self) -> Ending {
+        let mut expiry = Expiry::new(self.expiry, Instant::now());
+        let mut heartbeat = ShellHeartbeat::new(Instant::now());
+        let mut input = VecDeque::<Input>::new();
+        let mut link = self.outbox.link();
+        let mut output = Vec::new();
+        let mut output_open = true;
+        // A message of the shell's own that goes before any further output.
+        let mut notice = Some(FromDevice::Started);
+        loop {
+            let due = earlier(expiry.due(), heartbeat.due());
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(Order::Input(bytes)) => {
+                        expiry.active(Instant::now());
+                        input.push_back(bytes);
+                    }
+                    Some(Order::Resize(size)) => {
+                        if let Err(error) = self.pty.resize(size) {
+                            log::debug!("shell {}: resize: {error}", self.pid);
+                        }
+                    }
+                    Some(Order::Pong) => heartbeat.answered(),
+                    None => return Ending::Closed,
+                },
+                order = &mut self.stop => return match order {
+                    Ok(order) => Ending::Stop(Cause::Ordered(order)),
+                    Err(_) => Ending::Closed,
+                },
+                status = self.child.wait() => return Ending::Exited(status),
+                written = write(&self.pty, input.front()), if !input.is_empty() => match written {
+                    Ok(written) => take_written(&mut input, written),
+                    // The terminal is gone, and soon the shell: nobody will read the rest.
+                    Err(_) => input.clear(),
+                },
+                turn = turn(&self.pty, &mut self.outbox, notice.is_some()),
+                    if output_open || notice.is_some() =>
+                {
+                    if turn.is_err() {
+                        return Ending::Closed;
+                    }
+                    if let Some(notice) = notice.take() {
+                        if self.outbox.send(notice.to_message(&self.sid)).is_err() {
+                            return Ending::Closed;
+                        }
+                        continue;
+                    }
+                    output.clear();
+                    let read = self.pty.read(&mut output, OUTPUT_READ);
+                    output_open = matches!(read, Ok(Read::Full | Read::Drained));
+                    if !output.is_empty() {
+                        expiry.active(Instant::now());
+                    }
+                    if pass_on(&mut self.outbox, &self.sid, &output).is_err() {
+                        return Ending::Closed;
+                    }
+                }
+                changed = link.changed() => match changed.map(|()| *link.borrow_and_update()) {
+                    Ok(LinkState::Down) => heartbeat.link_down(Instant::now()),
+                    Ok(LinkState::Plain) => heartbeat.link_up(Instant::now()),
+                    Err(_) => return Ending::Closed,
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
+                    let now = Instant::now();
+                    let job = || self.pty.foreground_group().is_some_and(|group| group != self.pid);
+                    if let Some(expired) = expiry.check(now, job) {
+                        return Ending::Stop(Cause::Expired(expired));
+                    }
+                    match heartbeat.check(now) {
+                        Some(Beat::Ping) => {
+                            notice.get_or_insert(FromDevice::Ping {
+                                timeout_s: Some(PING_TIMEOUT_S),
+                            });
+                        }
+                        Some(Beat::Unanswered) => return Ending::Stop(Cause::Unanswered),
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// The shell's process has ended by itself: sends its last words and says so.
+    async fn finish(mut self, status: io::Result<ExitStatus>) {
+        // From here on the session is over for everybody who asks.
+        self.orders.close();
+        drop(self.slot);
+        let mut buffer = Vec::new();
+        let mut left = LAST_WORDS;
+        while left > 0 {
+            if self.outbox.room().await.is_err() {
+                return;
+            }
+            buffer.clear();
+            let read = self.pty.read(&mut buffer, left.min(OUTPUT_READ));
+            if pass_on(&mut self.outbox, &self.sid, &buffer).is_err() {
+                return;
+            }
+            left = match read {
+                Ok(Read::Full) => left.saturating_sub(buffer.len()),
+                Ok(Read::Drained | Read::Closed) | Err(_) => 0,
+            };
+        }
+        let end = FromDevice::Stop(exit_message(status));
+        // Nobody is left to tell when the outbox is closed.
+        let _ = self.outbox.deliver(end.to_message(&self.sid)).await;
+    }
+
+    /// Ends every process of the shell's session, answers, and reaps the shell.
+    async fn stop(mut self, cause: &Cause) {
+        self.slot.release_user();
+        // Hangs up: the kernel sends SIGHUP and SIGCONT to the shell and its foreground job.
+        drop(self.pty);
+        let given_up = !end_session(self.pid).await;
+        if !given_up {
+            reap(&mut self.child).await;
+            drop(self.slot);
+            self.orders.close();
+            let _ = self
+                .outbox
+                .deliver(cause.message().to_message(&self.sid))
+                .await;
+            return;
+        }
+        log::error!("shell {}: some of its processes cannot be killed", self.pid);
+        self.orders.close();
+        let failed = FromDevice::Stop(Stop {
+            error: true,
+            text: text::could_not_terminate("its processes do not react to SIGKILL"),
+            ..Stop::default()
+        });
+        let _ = self.outbox.deliver(failed.to_message(&self.sid)).await;
+        // The slot stays taken for as long as the shell does.
+        reap(&mut self.child).await;
+    }
+}
+
+/// Why a shell no longer runs.
+#[derive(Debug)]
+enum Ending {
+    /// Its process has ended by itself.
+    Exited(io::Result<ExitStatus>),
+    /// It has to be stopped.
+    Stop(Cause),
+    /// The agent is ending.
+    Closed,
+}
+
+/// Why a shell is stopped.
+#[derive(Debug)]
+enum Cause {
+    Ordered(StopOrder),
+    Expired(Expired),
+    Unanswered,
+}
+
+impl Cause {
+    fn message(&self) -> FromDevice {
+        let (error, reason, text) = match self {
+            Self::Ordered(StopOrder::Requested) => (false, Ended::Stopped, ""),
+            Self::Ordered(StopOrder::Because(why)) => (true, Ended::Stopped, why.as_str()),
+            Self::Expired(Expired::Idle) => (true, Ended::Idle, "shell stopped: idle for too long"),
+            Self::Expired(Expired::Lifetime) => {
+                (true, Ended::Expired, "shell stopped: open for too long")
+            }
+            Self::Unanswered => (
+                true,
+                Ended::Stopped,
+                "shell stopped: nobody answered its ping",
+            ),
+        };
+        let text = text.to_owned();
+        FromDevice::Stop(Stop {
+            error,
+            reason: Some(reason),
+            exit_status: None,
+            text,
+        })
+    }
+}
+
+/// What the operator learns about a shell that ended by itself. The error status is what real
+/// agents send then too.
+fn exit_message(status: io::Result<ExitStatus>) -> Stop {
+    let stop = Stop {
+        error: true,
+        ..Stop::default()
+    };
+    match status.map(|status| (status.code(), status.signal())) {
+        Ok((Some(code), _)) => Stop {
+            reason: Some(Ended::Exited),
+            exit_status: Some(code),
+            text: format!("shell exited with status {code}"),
+            ..stop
+        },
+        Ok((None, Some(number))) => Stop {
+            reason: Some(Ended::Signaled),
+            text: match Signal::try_from(number) {
+                Ok(signal) => format!("shell killed by {signal}"),
+                Err(_) => format!("shell killed by signal {number}"),
+            },
+            ..stop
+        },
+        Ok((None, None)) => stop,
+        Err(error) => Stop {
+            text: format!("cannot wait for the shell: {error}"),
+            ..stop
+        },
+    }
+}
+
+/// Takes a whole session down step by step; false if something survives SIGKILL.
+///
+/// The leader is not reaped before: as long as its zombie is there, no other session can have its
+/// number.
+async fn end_session(leader: i32) -> bool {
+    let mut stopping = Stopping::default();
+    loop {
+        let alive = processes::of_session(leader);
+        match stopping.next(Instant::now(), !alive.is_empty()) {
+            Next::Gone => return true,
+            Next::GivenUp => return false,
+            Next::Take(step, until) => {
+                let signal = match step {
+                    Step::Hangup => Signal::SIGHUP,
+                    Step::Terminate => Signal::SIGTERM,
+                    Step::Kill => Signal::SIGKILL,
+                };
+                for process in &alive {
+                    process.signal(signal);
+                    // A stopped job takes a signal only once it goes on.
+                    process.signal(Signal::SIGCONT);
+                }
+                let all_ended = async {
+                    for process in &alive {
+                        process.ended().await;
+                    }
+                };
+                // Either way the next look says what is left.
+                let _ = timeout_at(until.into(), all_ended).await;
+            }
+        }
+    }
+}
+
+async fn reap(child: &mut Child) {
+    if let Err(error) = child.wait().await {
+        log::warn!("cannot wait for a shell: {error}");
+    }
+}
+
+/// Waits until there is something to send and it is this shell's turn. In this order: an idle
+/// shell must not keep others from their turn.
+async fn turn(pty: &Pty, outbox: &mut ShellOutbox, has_notice: bool) -> Result<(), Closed> {
+    if !has_notice {
+        pty.readable().await.map_err(|_| Closed)?;
+    }
+    outbox.room().await
+}
+
+/// Sends output with the turn already waited for, or gives the turn back if there is none.
+fn pass_on(outbox: &mut ShellOutbox, sid: &str, output: &[u8]) -> Result<(), Closed> {
+    if output.is_empty() {
+        outbox.give_up_turn();
+        return Ok(());
+    }
+    outbox.send(FromDevice::Output(Bytes::copy_from_slice(output)).to_message(sid))
+}
+
+async fn write(pty: &Pty, input: Option<&Input>) -> io::Result<usize> {
+    match input {
+        Some(input) => pty.write(&input.bytes).await,
+        None => Ok(0),
+    }
+}
+
+fn take_written(input: &mut VecDeque<Input>, written: usize) {
+    if let Some(first) = input.front_mut() {
+        let written = written.min(first.bytes.len());
+        first.bytes.advance(written);
+        if first.bytes.is_empty() {
+            input.pop_front();
+        }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_is_told_with_its_status() {
+        let stop = exit_message(Ok(ExitStatus::from_raw(3 << 8)));
+        assert_eq!(
+            (stop.reason, stop.exit_status),
+            (Some(Ended::Exited), Some(3))
+        );
+        assert_eq!(stop.text, "shell exited with status 3");
+        let stop = exit_message(Ok(ExitStatus::from_raw(9)));
+        assert_eq!(
+            (stop.reason, stop.exit_status),
+            (Some(Ended::Signaled), None)
+        );
+        assert_eq!(stop.text, "shell killed by SIGKILL");
+        assert!(stop.error);
+    }
+
+    #[test]
+    fn the_answer_to_a_stop_is_no_error() {
+        let FromDevice::Stop(stop) = Cause::Ordered(StopOrder::Requested).message() else {
+            panic!("it is a stop");
+        };
+        assert_eq!((stop.error, stop.reason), (false, Some(Ended::Stopped)));
+        assert!(stop.text.is_empty());
+    }
+}
