@@ -3,4 +3,4 @@
 test:
 	@scripts/test
 lint:
-	@scripts/test fmt clippy
+	@scripts/test fmt clippy web-lint
