@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use log::LevelFilter;
 
+use crate::server_url::PlainHttp;
+
 /// What `longwire-agent --help` prints.
 pub const HELP: &str = include_str!("help.txt");
 
@@ -55,6 +57,18 @@ impl Default for Options {
             data_dir: "/var/lib/longwire-agent".into(),
             ca_file: None,
             insecure_http: false,
+        }
+    }
+}
+
+impl Options {
+    /// Which servers plain http is allowed to.
+    #[must_use]
+    pub fn plain_http(&self) -> PlainHttp {
+        if self.insecure_http {
+            PlainHttp::Anywhere
+        } else {
+            PlainHttp::ToThisMachine
         }
     }
 }

@@ -9,9 +9,11 @@ use anyhow::Context;
 use log::LevelFilter;
 use longwire_agent::cli::{self, HELP, Invocation, Options};
 use longwire_agent::identity::Source;
+use longwire_agent::identity::builtin::{HttpAuthService, OwnIdentity};
 use longwire_agent::identity::dbus::DbusIdentity;
-use longwire_agent::server_url::PlainHttp;
-use longwire_agent::{config, connection, identity, logger, tls};
+use longwire_agent::server_url::ServerUrl;
+use longwire_agent::{config, connection, identity, inventory, logger, tls};
+use rustls::ClientConfig;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -58,18 +60,42 @@ fn daemon(options: &Options) -> anyhow::Result<()> {
         .context("cannot start the event loop")?;
     runtime.block_on(async {
         let shutdown = end_on_signal()?;
-        let plain_http = match options.insecure_http {
-            true => PlainHttp::Anywhere,
-            false => PlainHttp::ToThisMachine,
-        };
-        let source = DbusIdentity::connect(DbusIdentity::system_bus(), plain_http).await?;
         let (publisher, identity) = identity::channel();
-        tokio::join!(
-            source.run(publisher, shutdown.clone()),
-            connection::run(config, identity, tls, shutdown.clone()),
-        );
+        match &options.server {
+            None => {
+                let bus = DbusIdentity::system_bus();
+                let source = DbusIdentity::connect(bus, options.plain_http()).await?;
+                tokio::join!(
+                    source.run(publisher, shutdown.clone()),
+                    connection::run(config, identity, tls, shutdown),
+                );
+            }
+            Some(server) => {
+                let source = own_identity(options, server, &tls)?;
+                tokio::join!(
+                    source.run(publisher, shutdown.clone()),
+                    inventory::report(identity.clone(), Arc::clone(&tls), shutdown.clone()),
+                    connection::run(config, identity, tls, shutdown),
+                );
+            }
+        }
         Ok(())
     })
+}
+
+fn own_identity(
+    options: &Options,
+    server: &str,
+    tls: &Arc<ClientConfig>,
+) -> anyhow::Result<OwnIdentity<HttpAuthService>> {
+    let server = ServerUrl::parse(server, options.plain_http())?;
+    if !server.is_secure() && !server.is_this_machine() {
+        log::warn!("plain http to {server}: anyone on the way can read and type in terminals");
+    }
+    let service = HttpAuthService { server: server.clone(), tls: Arc::clone(tls) };
+    let source = OwnIdentity::open(&options.data_dir, server, service)?;
+    log::info!("device key fingerprint: {}", source.fingerprint());
+    Ok(source)
 }
 
 /// Cancelled by SIGTERM and SIGINT.

@@ -1,5 +1,8 @@
 //! An operator's end of a terminal, message by message, for what no well-behaved program would do.
-#![allow(clippy::wildcard_enum_match_arm, reason = "whatever is not expected fails the test")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever is not expected fails the test"
+)]
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 //! A source publishes an [`Authorization`] each time it changes; the connection follows it and
 //! tells the source when the server does not take a token.
 
+pub mod builtin;
 pub mod dbus;
 
 use std::fmt;
