@@ -92,7 +92,10 @@ fn own_identity(
     if !server.is_secure() && !server.is_this_machine() {
         log::warn!("plain http to {server}: anyone on the way can read and type in terminals");
     }
-    let service = HttpAuthService { server: server.clone(), tls: Arc::clone(tls) };
+    let service = HttpAuthService {
+        server: server.clone(),
+        tls: Arc::clone(tls),
+    };
     let source = OwnIdentity::open(&options.data_dir, server, service)?;
     log::info!("device key fingerprint: {}", source.fingerprint());
     Ok(source)
