@@ -136,8 +136,7 @@ impl Rules {
 
     fn findings<'a>(&self, packages: impl Iterator<Item = &'a Package> + Clone) -> Vec<String> {
         let mut findings = Vec::new();
-        let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        let mut skips_used = BTreeSet::new();
+        let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for package in packages {
             let exact = format!("{}@{}", package.name, package.version);
             if !allows(&package.licence, &self.licences) {
@@ -149,34 +148,46 @@ impl Rules {
             if self.banned.contains(&package.name) {
                 findings.push(format!("{exact} is banned"));
             }
-            let skip = self.skipped.iter().find(|skip| {
-                exact
-                    .strip_prefix(*skip)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            });
-            if let Some(skip) = skip {
-                skips_used.insert(skip.clone());
-            } else {
-                versions
-                    .entry(&package.name)
-                    .or_default()
-                    .push(&package.version);
-            }
+            versions
+                .entry(&package.name)
+                .or_default()
+                .insert(&package.version);
         }
+        let mut needless = self.skipped.clone();
         for (name, versions) in versions
             .into_iter()
             .filter(|(_, versions)| versions.len() > 1)
         {
-            findings.push(format!(
-                "{name} is there in versions {}",
-                versions.join(" and ")
-            ));
+            let skip_of =
+                |version: &str| self.skipped.iter().find(|skip| covers(skip, name, version));
+            needless.retain(|skip| !versions.iter().any(|version| covers(skip, name, version)));
+            let left: Vec<&str> = versions
+                .into_iter()
+                .filter(|version| skip_of(version).is_none())
+                .collect();
+            if left.len() > 1 {
+                findings.push(format!(
+                    "{name} is there in versions {}",
+                    left.join(" and ")
+                ));
+            }
         }
-        for stale in self.skipped.difference(&skips_used) {
-            findings.push(format!("deny.toml skips {stale}, which nothing uses"));
-        }
+        findings.extend(
+            needless
+                .iter()
+                .map(|skip| format!("deny.toml skips {skip} needlessly")),
+        );
         findings
     }
+}
+
+/// Whether `skip` (`syn@2`) covers this version of this crate (`syn` at `2.0.1`).
+fn covers(skip: &str, name: &str, version: &str) -> bool {
+    let rest = skip
+        .strip_prefix(name)
+        .and_then(|rest| rest.strip_prefix('@'));
+    rest.and_then(|start| version.strip_prefix(start))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// Whether one of the ways an SPDX expression can be taken is wholly on the list.
@@ -273,7 +284,7 @@ mod tests {
         let rules = Rules {
             licences: set(&["MIT"]),
             banned: set(&["openssl"]),
-            skipped: set(&["syn@1", "gone@1.0.0"]),
+            skipped: set(&["syn@1", "copyleft@1", "gone@1.0.0"]),
         };
         let packages = [
             package("openssl", "0.1.0", "MIT"),
@@ -289,7 +300,8 @@ mod tests {
                 "openssl@0.1.0 is banned",
                 "copyleft@1.0.0: licence “GPL-3.0” is not on the list",
                 "rand is there in versions 0.8.0 and 0.9.0",
-                "deny.toml skips gone@1.0.0, which nothing uses",
+                "deny.toml skips copyleft@1 needlessly",
+                "deny.toml skips gone@1.0.0 needlessly",
             ]
         );
     }
