@@ -1,5 +1,12 @@
 //! Reactions to an authentication service on a real message bus.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failure here is a failed test"
+)]
+
 mod bus;
 
 use bus::{Bus, Service, signal, soon};
