@@ -338,9 +338,23 @@ fn become_session(account: Option<&Account>, directory: &CString) -> io::Result<
 fn reset_signals() {
     // SAFETY: `set` is initialised by sigemptyset before it is read; the calls change this
     // process only. `signal` fails for the few numbers that cannot be changed, which is right.
+    // `default` is at least as long as the kernel's `sigaction`, of which zero means SIG_DFL.
     unsafe {
         for number in 1..=libc::SIGRTMAX() {
             libc::signal(number, libc::SIG_DFL);
+        }
+        // The C library keeps two signals to itself and does not let them be set; whoever started
+        // the agent may have ignored them all the same.
+        let default = [0usize; 8];
+        for number in 32..libc::SIGRTMIN() {
+            let none: *mut libc::c_void = std::ptr::null_mut();
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                number,
+                default.as_ptr(),
+                none,
+                size_of::<u64>(),
+            );
         }
         let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
         libc::sigemptyset(set.as_mut_ptr());

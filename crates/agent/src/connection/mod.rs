@@ -2,10 +2,10 @@
 //!
 //! Shells belong to the [`Router`] and outlive every link.
 
-mod backoff;
 mod heartbeat;
 mod link;
 pub(crate) mod outbox;
+mod redial;
 mod route;
 mod upgrade;
 
@@ -16,9 +16,9 @@ use rustls::ClientConfig;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::backoff::{Backoff, Wait, named_seconds};
 use self::link::{LinkEnd, Surroundings};
 use self::outbox::{Answers, Queues};
+use self::redial::{Redial, Wait, named_seconds};
 use self::route::NewRoutes;
 use self::upgrade::UpgradeError;
 use crate::config::Config;
@@ -47,7 +47,7 @@ pub async fn run(
         identity,
         tls,
         shutdown,
-        backoff: Backoff::default(),
+        redial: Redial::new(),
     };
     connection.run().await;
 }
@@ -59,7 +59,7 @@ struct Connection {
     identity: Identity,
     tls: Arc<ClientConfig>,
     shutdown: CancellationToken,
-    backoff: Backoff,
+    redial: Redial,
 }
 
 /// What a wait without a link ended with.
@@ -94,7 +94,7 @@ impl Connection {
             };
             match woken {
                 Woken::Dial => {}
-                Woken::Authorization => self.backoff.reset(),
+                Woken::Authorization => self.redial.reset(),
                 Woken::Shutdown => break,
             }
         }
@@ -109,14 +109,10 @@ impl Connection {
                 return (None, woken);
             }
         };
-        let random = random();
         let socket = match dialled {
             Ok(socket) => socket,
             Err(error) => {
-                return (
-                    Some(self.not_connected(credentials, &error, random)),
-                    Woken::Dial,
-                );
+                return (Some(self.not_connected(credentials, &error)), Woken::Dial);
             }
         };
         log::info!("connected to {}", credentials.server);
@@ -135,32 +131,24 @@ impl Connection {
             LinkEnd::NewCredentials | LinkEnd::Denied => (None, Woken::Authorization),
             LinkEnd::Closed(code @ (1012 | 1013), reason) => {
                 log::info!("the server closed the link ({code}): {reason}");
-                (
-                    Some(self.backoff.asked(named_seconds(&reason), random)),
-                    Woken::Dial,
-                )
+                (Some(self.redial.asked(named_seconds(&reason))), Woken::Dial)
             }
             LinkEnd::Closed(code, reason) => {
                 log::warn!("the server closed the link ({code}): {reason}");
-                (Some(self.backoff.lost(lived, random)), Woken::Dial)
+                (Some(self.redial.lost(lived)), Woken::Dial)
             }
             LinkEnd::Lost(reason) => {
                 log::warn!("the link is lost: {reason}");
-                (Some(self.backoff.lost(lived, random)), Woken::Dial)
+                (Some(self.redial.lost(lived)), Woken::Dial)
             }
             LinkEnd::Silent => {
                 log::warn!("the link is lost: nothing was heard for 60 s");
-                (Some(self.backoff.lost(lived, random)), Woken::Dial)
+                (Some(self.redial.lost(lived)), Woken::Dial)
             }
         }
     }
 
-    fn not_connected(
-        &mut self,
-        credentials: &Credentials,
-        error: &UpgradeError,
-        random: u32,
-    ) -> Wait {
+    fn not_connected(&mut self, credentials: &Credentials, error: &UpgradeError) -> Wait {
         if let UpgradeError::Answered {
             status: 401 | 403, ..
         } = error
@@ -171,12 +159,12 @@ impl Connection {
             UpgradeError::Answered {
                 retry_after: Some(spread),
                 ..
-            } => self.backoff.asked(Some(*spread), random),
+            } => self.redial.asked(Some(*spread)),
             UpgradeError::Answered { .. }
             | UpgradeError::Dial(_)
             | UpgradeError::Request(_)
             | UpgradeError::Handshake(_)
-            | UpgradeError::Timeout => self.backoff.failed(random),
+            | UpgradeError::Timeout => self.redial.failed(random),
         };
         log::warn!("{error}; next try in {:.1} s", wait.delay.as_secs_f32());
         wait
@@ -248,11 +236,4 @@ async fn new_route() {
         std::future::pending::<()>().await;
     }
     sleep(ROUTE_SETTLES).await;
-}
-
-/// A number uniform over `u32`, for delays; not a secret.
-fn random() -> u32 {
-    use ring::rand::{SystemRandom, generate};
-    generate::<[u8; 4]>(&SystemRandom::new())
-        .map_or(u32::MAX / 2, |bytes| u32::from_ne_bytes(bytes.expose()))
 }

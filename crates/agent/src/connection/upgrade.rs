@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::http::{self, Request, Response, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::backoff::named_seconds;
+use super::redial::named_seconds;
 use crate::dial::{DialError, Stream, dial};
 use crate::identity::Credentials;
 

@@ -1,6 +1,8 @@
-//! When to dial again. Pure: what happened and a random number go in, a delay comes out.
+//! When to dial again. What happened goes in, a delay comes out; nothing is waited for here.
 
 use std::time::Duration;
+
+use crate::backoff::{Backoff, random_fraction};
 
 /// A link that lived this long was a good one: its loss is not held against the server.
 const GOOD_LINK: Duration = Duration::from_secs(10);
@@ -15,59 +17,61 @@ const UNNAMED_SPREAD: Duration = Duration::from_secs(10);
 /// The longest time a server may name.
 const LONGEST_SPREAD: Duration = Duration::from_secs(3600);
 
-/// Whether a reason may cut a wait short.
+/// A wait before the next try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wait {
-    /// How long to wait.
+    /// How long.
     pub(crate) delay: Duration,
     /// The server has asked for it: a network that comes back is no reason to come sooner.
     pub(crate) asked_for: bool,
 }
 
 /// Counts failures since the last good link.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Backoff {
-    failures: u32,
+#[derive(Debug, Clone)]
+pub(crate) struct Redial {
+    failures: Backoff,
 }
 
-impl Backoff {
-    /// A link was lost after it had lived for `lived`. `random` is uniform over all of `u32`.
-    pub(crate) fn lost(&mut self, lived: Duration, random: u32) -> Wait {
-        if lived < GOOD_LINK {
-            return self.failed(random);
+impl Redial {
+    /// Starts without failures.
+    pub(crate) fn new() -> Self {
+        Self {
+            failures: Backoff::new(FIRST_STEP, LONGEST),
         }
-        self.failures = 0;
+    }
+
+    /// A link was lost after it had lived for `lived`.
+    pub(crate) fn lost(&mut self, lived: Duration) -> Wait {
+        if lived < GOOD_LINK {
+            return self.failed();
+        }
+        self.failures.reset();
         Wait {
-            delay: scale(AFTER_LOSS, random),
+            delay: AFTER_LOSS.mul_f64(random_fraction()),
             asked_for: false,
         }
     }
 
     /// No link came about.
-    pub(crate) fn failed(&mut self, random: u32) -> Wait {
-        let longest = FIRST_STEP
-            .saturating_mul(1 << self.failures.min(16))
-            .min(LONGEST);
-        self.failures = self.failures.saturating_add(1);
-        let half = longest / 2;
+    pub(crate) fn failed(&mut self) -> Wait {
         Wait {
-            delay: half + scale(longest - half, random),
+            delay: self.failures.next_delay(),
             asked_for: false,
         }
     }
 
     /// The server said "not now", maybe with a time: devices spread themselves over it.
-    pub(crate) fn asked(&mut self, spread: Option<Duration>, random: u32) -> Wait {
+    pub(crate) fn asked(&mut self, spread: Option<Duration>) -> Wait {
         let spread = spread.unwrap_or(UNNAMED_SPREAD).min(LONGEST_SPREAD);
         Wait {
-            delay: scale(spread, random),
+            delay: spread.mul_f64(random_fraction()),
             asked_for: true,
         }
     }
 
     /// Something changed (token, address): what failed before says nothing about now.
     pub(crate) fn reset(&mut self) {
-        self.failures = 0;
+        self.failures.reset();
     }
 }
 
@@ -80,64 +84,64 @@ pub(crate) fn named_seconds(text: &str) -> Option<Duration> {
     digits.parse().ok().map(Duration::from_secs)
 }
 
-fn scale(whole: Duration, random: u32) -> Duration {
-    whole.mul_f64(f64::from(random) / f64::from(u32::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn item_43_a_single_loss_is_repaired_within_two_seconds() {
-        for random in [0, u32::MAX / 2, u32::MAX] {
-            let mut backoff = Backoff::default();
-            assert!(backoff.lost(Duration::from_secs(3600), random).delay <= AFTER_LOSS);
-            let mut backoff = Backoff::default();
-            assert!(backoff.lost(Duration::ZERO, random).delay < Duration::from_secs(2));
+        for lived in [Duration::ZERO, GOOD_LINK, Duration::from_secs(3600)] {
+            for _ in 0..100 {
+                assert!(Redial::new().lost(lived).delay < Duration::from_secs(2));
+            }
         }
     }
 
     #[test]
     fn item_43_failures_back_off_with_jitter_up_to_60_seconds() {
-        let (mut low, mut high) = (Backoff::default(), Backoff::default());
-        let mut before = Duration::ZERO;
-        for n in 0..1000 {
-            let (shortest, longest) = (low.failed(0).delay, high.failed(u32::MAX).delay);
-            assert!(shortest < longest, "no jitter at try {n}");
-            assert!(
-                longest >= before && longest <= Duration::from_secs(60),
-                "{longest:?}"
-            );
-            before = longest;
-        }
-        assert_eq!(before, Duration::from_secs(60));
+        let mut redial = Redial::new();
+        let delays: Vec<_> = (0..1000).map(|_| redial.failed().delay).collect();
+        assert!(delays[0] < Duration::from_secs(2));
+        assert!(delays.iter().all(|delay| *delay <= LONGEST));
+        let late = &delays[10..];
+        assert!(late.iter().all(|delay| *delay >= LONGEST / 2));
+        assert!(late.iter().any(|delay| *delay != late[0]), "no jitter");
     }
 
     #[test]
     fn links_that_break_at_once_back_off_too() {
-        let mut backoff = Backoff::default();
+        let mut redial = Redial::new();
         for _ in 0..10 {
-            backoff.lost(Duration::from_secs(1), 0);
+            redial.lost(Duration::from_secs(1));
         }
-        assert!(backoff.lost(Duration::from_secs(1), 0).delay >= Duration::from_secs(30));
-        assert!(backoff.lost(GOOD_LINK, u32::MAX).delay <= AFTER_LOSS);
-        assert!(backoff.failed(u32::MAX).delay < Duration::from_secs(2));
+        assert!(redial.lost(Duration::from_secs(1)).delay >= LONGEST / 2);
+        assert!(redial.lost(GOOD_LINK).delay <= AFTER_LOSS);
+        assert!(redial.failed().delay <= FIRST_STEP);
     }
 
     #[test]
     fn item_43_the_first_try_is_spread_over_the_time_the_server_names() {
-        let mut backoff = Backoff::default();
-        let spread = Some(Duration::from_secs(300));
-        let first = backoff.asked(spread, 0);
-        let last = backoff.asked(spread, u32::MAX);
-        assert_eq!(
-            (first.delay, last.delay),
-            (Duration::ZERO, Duration::from_secs(300))
+        let named = Duration::from_secs(300);
+        let draws: Vec<_> = (0..1000)
+            .map(|_| Redial::new().asked(Some(named)))
+            .collect();
+        assert!(
+            draws
+                .iter()
+                .all(|wait| wait.asked_for && wait.delay < named)
         );
-        assert!(first.asked_for && last.asked_for);
-        assert!(backoff.asked(Some(Duration::MAX), u32::MAX).delay <= LONGEST_SPREAD);
-        assert_eq!(backoff.asked(None, u32::MAX).delay, UNNAMED_SPREAD);
+        for tenth in 0..10 {
+            let from = named / 10 * tenth;
+            let within = |wait: &&Wait| wait.delay >= from && wait.delay < from + named / 10;
+            assert!(
+                draws.iter().filter(within).count() > 20,
+                "nobody comes from {from:?} on"
+            );
+        }
+        for _ in 0..100 {
+            assert!(Redial::new().asked(Some(Duration::MAX)).delay <= LONGEST_SPREAD);
+            assert!(Redial::new().asked(None).delay <= UNNAMED_SPREAD);
+        }
     }
 
     #[test]
