@@ -88,8 +88,17 @@ test('a lost stream is known, and after it everything is asked again', () => {
   act(() => void source.dispatchEvent(new Event('error')));
   expect(hook.result.current).toBe('lost');
   act(() => void source.dispatchEvent(new Event('open')));
+  act(() => source.tells('resync', {}));
   expect(hook.result.current).toBe('live');
   expect(invalidated).toHaveBeenCalledTimes(1);
+});
+
+test('a removed device is asked for again, and so are the lists', () => {
+  const { source, invalidated } = follow();
+  act(() => source.tells('removed', { id: 'a' }));
+  expect(invalidated).toHaveBeenCalledWith({ queryKey: queries.device('a').queryKey });
+  act(() => void vi.advanceTimersByTime(1000));
+  expect(invalidated).toHaveBeenCalledWith({ queryKey: queries.deviceLists });
 });
 
 test('the stream is closed when nobody follows any more', () => {

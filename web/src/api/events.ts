@@ -41,7 +41,6 @@ export function useLiveEvents(): void {
   const client = useQueryClient();
   useEffect(() => {
     let refresh: ReturnType<typeof setTimeout> | undefined;
-    let wasLost = false;
     const refreshSoon = () => {
       refresh ??= setTimeout(() => {
         refresh = undefined;
@@ -51,12 +50,8 @@ export function useLiveEvents(): void {
     const source = new EventSource(EVENTS_URL);
     source.addEventListener('open', () => {
       setState('live');
-      // What happened while nobody listened is unknown, so everything shown is asked again.
-      if (wasLost) void client.invalidateQueries();
-      wasLost = false;
     });
     source.addEventListener('error', () => {
-      wasLost = true;
       setState('lost');
       // A stream refused because the sign-in is over does not come back: this finds out.
       if (source.readyState === EventSource.CLOSED) {
@@ -67,6 +62,14 @@ export function useLiveEvents(): void {
       applyDevice(client, JSON.parse(event.data) as Device);
       refreshSoon();
     });
+    source.addEventListener('removed', (event) => {
+      const { id } = JSON.parse(event.data) as { id: string };
+      void client.invalidateQueries({ queryKey: queries.device(id).queryKey });
+      refreshSoon();
+    });
+    // Said at the start of every stream and whenever the server has skipped something: what happened
+    // while nobody listened is unknown, so everything shown is asked again.
+    source.addEventListener('resync', () => void client.invalidateQueries());
     return () => {
       clearTimeout(refresh);
       source.close();

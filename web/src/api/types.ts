@@ -23,7 +23,8 @@ export interface Device {
   status: DeviceStatus;
   connected: boolean;
   connected_since?: string | null;
-  last_seen_at?: string | null;
+  link_changed_at?: string | null;
+  checked_in_at?: string | null;
   fingerprint?: string | null;
   identity: Record<string, unknown>;
   attributes: Attribute[];

@@ -1,9 +1,9 @@
-import { Alert, Button, PasswordInput, TextInput } from '@mantine/core';
+import { Button, PasswordInput, TextInput } from '@mantine/core';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { CircleAlert } from 'lucide-react';
 import { useLocation, useNavigate } from 'react-router';
 import * as calls from '../api/calls.ts';
 import { isStatus } from '../api/errors.ts';
+import { ErrorNote } from '../layout/ErrorNote.tsx';
 import { Logo } from '../layout/Logo.tsx';
 import { usePageTitle } from '../layout/usePageTitle.ts';
 import { returnPath } from './returnPath.ts';
@@ -47,17 +47,11 @@ export function SignIn() {
           }}
         >
           {attempt.error && (
-            <Alert
-              color="red"
-              variant="light"
-              icon={<CircleAlert size={18} />}
-              className={classes.error}
-              role="alert"
-            >
+            <ErrorNote>
               {isStatus(attempt.error, 401)
                 ? 'This email and password do not match.'
                 : attempt.error.message}
-            </Alert>
+            </ErrorNote>
           )}
           <TextInput
             label="Email"

@@ -1,7 +1,8 @@
-import { Alert, Button, Checkbox, Group, Modal } from '@mantine/core';
+import { Box, Button, Checkbox, Group, Modal } from '@mantine/core';
 import { ShieldAlert } from 'lucide-react';
 import { useState } from 'react';
 import type { AuthSet, Device } from '../api/types.ts';
+import { ErrorNote } from '../layout/ErrorNote.tsx';
 import { When } from '../layout/When.tsx';
 import classes from './AcceptDialog.module.css';
 import { Fingerprint } from './Fingerprint.tsx';
@@ -30,7 +31,6 @@ export function AcceptDialog({ device, authSet, onClose }: AcceptDialogProps) {
       onClose={onClose}
       size="lg"
       title={replaces ? `Replace the key of ${device.name}?` : `Accept ${device.name}?`}
-      classNames={{ title: classes.title ?? '' }}
     >
       {replaces ? (
         <div className={classes.danger} role="alert">
@@ -74,16 +74,16 @@ export function AcceptDialog({ device, authSet, onClose }: AcceptDialogProps) {
       {replaces && (
         <Checkbox
           className={classes.check}
-          color="red.8"
+          color="copper"
           label="I have compared the new fingerprint with the device"
           checked={checked}
           onChange={(event) => setChecked(event.currentTarget.checked)}
         />
       )}
       {decide.error && (
-        <Alert color="red" variant="light" mb="md" role="alert">
-          {decide.error.message}
-        </Alert>
+        <Box mb="md">
+          <ErrorNote>{decide.error.message}</ErrorNote>
+        </Box>
       )}
       <Group justify="flex-end" gap="xs">
         <Button variant="default" onClick={onClose}>
@@ -94,7 +94,7 @@ export function AcceptDialog({ device, authSet, onClose }: AcceptDialogProps) {
         </Button>
         {replaces ? (
           <Button
-            color="red.8"
+            color="danger"
             disabled={!checked}
             loading={decide.isPending}
             onClick={() => act('accepted')}

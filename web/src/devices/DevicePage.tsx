@@ -6,6 +6,7 @@ import { Link, NavLink, Outlet, useOutletContext, useParams } from 'react-router
 import { isStatus } from '../api/errors.ts';
 import * as queries from '../api/queries.ts';
 import type { Device } from '../api/types.ts';
+import { useCan } from '../auth/useCan.ts';
 import { NotFound, Trouble } from '../layout/Trouble.tsx';
 import { usePageTitle } from '../layout/usePageTitle.ts';
 import { AcceptDialog } from './AcceptDialog.tsx';
@@ -74,6 +75,7 @@ export function useDevice(): Device {
 function KeyWaiting({ device }: { device: Device }) {
   const [open, setOpen] = useState(false);
   const waiting = waitingKey(device);
+  const mayDecide = useCan('device.accept');
   if (!waiting) return null;
   const loud = waiting.replaces_key;
   return (
@@ -85,15 +87,19 @@ function KeyWaiting({ device }: { device: Device }) {
             ? 'Somebody asks to use this device’s identity with a new key'
             : 'This device waits to be accepted'}
         </strong>
-        <span>
+        <span className={classes.waitingHint}>
           {loud
             ? 'Do not accept it unless you know why the key has changed.'
-            : 'Compare its fingerprint, then decide.'}
+            : mayDecide
+              ? 'Compare its fingerprint, then decide.'
+              : 'An administrator has to accept it.'}
         </span>
       </div>
-      <Button color={loud ? 'red.8' : undefined} onClick={() => setOpen(true)}>
-        Review
-      </Button>
+      {mayDecide && (
+        <Button color={loud ? 'danger' : undefined} onClick={() => setOpen(true)}>
+          Review
+        </Button>
+      )}
       {open && <AcceptDialog device={device} authSet={waiting} onClose={() => setOpen(false)} />}
     </div>
   );

@@ -3,6 +3,7 @@ import { ShieldAlert, SquareTerminal } from 'lucide-react';
 import { useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { AuthSet, Device } from '../api/types.ts';
+import { useCan } from '../auth/useCan.ts';
 import { AcceptDialog } from './AcceptDialog.tsx';
 import classes from './DeviceTable.module.css';
 import { Fingerprint } from './Fingerprint.tsx';
@@ -45,6 +46,7 @@ export function DeviceTable({ devices, stale }: { devices: Device[]; stale: bool
 function Row({ device, onReview }: { device: Device; onReview: (authSet: AuthSet) => void }) {
   const navigate = useNavigate();
   const waiting = waitingKey(device);
+  const mayDecide = useCan('device.accept');
   return (
     <tr
       className={classes.row}
@@ -80,10 +82,10 @@ function Row({ device, onReview }: { device: Device; onReview: (authSet: AuthSet
         <StatusMark status={device.status} />
       </td>
       <td className={classes.actions}>
-        {waiting ? (
+        {waiting && mayDecide ? (
           <Button
             size="compact-sm"
-            color={waiting.replaces_key ? 'red.8' : undefined}
+            color={waiting.replaces_key ? 'danger' : undefined}
             aria-label={`Review ${device.name}`}
             onClick={() => onReview(waiting)}
           >
@@ -103,11 +105,11 @@ function OpenTerminal({ device }: { device: Device }) {
     <Tooltip label={device.connected ? 'Connect terminal' : label}>
       {device.connected ? (
         <ActionIcon component={Link} to={`/devices/${device.id}/terminal`} aria-label={label}>
-          <SquareTerminal size={18} />
+          <SquareTerminal size={18} aria-hidden />
         </ActionIcon>
       ) : (
         <ActionIcon disabled aria-label={`${device.name} is not connected`} className={classes.off}>
-          <SquareTerminal size={18} />
+          <SquareTerminal size={18} aria-hidden />
         </ActionIcon>
       )}
     </Tooltip>

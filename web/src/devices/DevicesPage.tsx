@@ -59,7 +59,11 @@ export function DevicesPage() {
           <p>{summary(counts.data)}</p>
         </div>
         {!firstSteps && (
-          <Button leftSection={<Plus size={16} />} onClick={add.open}>
+          <Button
+            className={classes.add}
+            leftSection={<Plus size={16} aria-hidden />}
+            onClick={add.open}
+          >
             Add device
           </Button>
         )}
@@ -110,7 +114,7 @@ function summary(counts: DeviceCounts | undefined): string {
   if (!counts) return ' ';
   const { accepted, pending } = counts;
   const parts = [`${accepted} accepted`];
-  if (pending) parts.push(`${pending} waiting to be accepted`);
+  if (pending) parts.push(`${pending} pending`);
   return parts.join(' · ');
 }
 

@@ -1,4 +1,4 @@
-import { ActionIcon, Alert, Button, Group, Menu, Modal, Text } from '@mantine/core';
+import { ActionIcon, Box, Button, Group, Menu, Modal, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -8,8 +8,10 @@ import { useNavigate } from 'react-router';
 import * as calls from '../api/calls.ts';
 import * as queries from '../api/queries.ts';
 import type { AuthSet, Device } from '../api/types.ts';
+import { useCan } from '../auth/useCan.ts';
 import { Card, Facts } from '../layout/Card.tsx';
 import { CopyButton } from '../layout/Copy.tsx';
+import { ErrorNote } from '../layout/ErrorNote.tsx';
 import { When } from '../layout/When.tsx';
 import { AcceptDialog } from './AcceptDialog.tsx';
 import { useDevice } from './DevicePage.tsx';
@@ -21,6 +23,7 @@ import { useDecide } from './useDecide.ts';
 
 export function IdentityTab() {
   const device = useDevice();
+  const mayDecide = useCan('device.accept');
   return (
     <>
       <Card title="Identity">
@@ -43,16 +46,17 @@ export function IdentityTab() {
       <Card title="Keys" note="Every key this device has asked with. At most one is accepted.">
         <ul className={classes.keys}>
           {device.auth_sets.map((key) => (
-            <KeyRow key={key.id} device={device} authSet={key} />
+            <KeyRow key={key.id} device={device} authSet={key} mayDecide={mayDecide} />
           ))}
         </ul>
       </Card>
-      <Decommission device={device} />
+      {mayDecide && <Decommission device={device} />}
     </>
   );
 }
 
-function KeyRow({ device, authSet }: { device: Device; authSet: AuthSet }) {
+function KeyRow(props: { device: Device; authSet: AuthSet; mayDecide: boolean }) {
+  const { device, authSet, mayDecide } = props;
   const decide = useDecide();
   const [reviewing, setReviewing] = useState(false);
   return (
@@ -69,26 +73,28 @@ function KeyRow({ device, authSet }: { device: Device; authSet: AuthSet }) {
         )}
       </div>
       <StatusMark status={authSet.status} />
-      <Menu position="bottom-end">
-        <Menu.Target>
-          <ActionIcon aria-label={`Decide on key ${authSet.fingerprint}`}>
-            <EllipsisVertical size={16} />
-          </ActionIcon>
-        </Menu.Target>
-        <Menu.Dropdown>
-          {authSet.status !== 'accepted' && (
-            <Menu.Item onClick={() => setReviewing(true)}>Accept…</Menu.Item>
-          )}
-          {authSet.status !== 'rejected' && (
-            <Menu.Item onClick={() => decide.mutate({ device, key: authSet, to: 'rejected' })}>
-              Reject
+      {mayDecide && (
+        <Menu position="bottom-end">
+          <Menu.Target>
+            <ActionIcon aria-label={`Decide on key ${authSet.fingerprint}`}>
+              <EllipsisVertical size={16} />
+            </ActionIcon>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {authSet.status !== 'accepted' && (
+              <Menu.Item onClick={() => setReviewing(true)}>Accept…</Menu.Item>
+            )}
+            {authSet.status !== 'rejected' && (
+              <Menu.Item onClick={() => decide.mutate({ device, key: authSet, to: 'rejected' })}>
+                Reject
+              </Menu.Item>
+            )}
+            <Menu.Item onClick={() => decide.mutate({ device, key: authSet, to: 'dismissed' })}>
+              Dismiss
             </Menu.Item>
-          )}
-          <Menu.Item onClick={() => decide.mutate({ device, key: authSet, to: 'dismissed' })}>
-            Dismiss
-          </Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
+          </Menu.Dropdown>
+        </Menu>
+      )}
       {reviewing && (
         <AcceptDialog device={device} authSet={authSet} onClose={() => setReviewing(false)} />
       )}
@@ -125,15 +131,15 @@ function Decommission({ device }: { device: Device }) {
           to be accepted again as a new device.
         </Text>
         {remove.error && (
-          <Alert color="red" variant="light" mt="md" role="alert">
-            {remove.error.message}
-          </Alert>
+          <Box mt="md">
+            <ErrorNote>{remove.error.message}</ErrorNote>
+          </Box>
         )}
         <Group justify="flex-end" mt="lg" gap="xs">
           <Button variant="default" onClick={ask.close} data-autofocus>
             Cancel
           </Button>
-          <Button color="red.8" loading={remove.isPending} onClick={() => remove.mutate()}>
+          <Button color="danger" loading={remove.isPending} onClick={() => remove.mutate()}>
             Decommission
           </Button>
         </Group>

@@ -1,5 +1,5 @@
 import type { Device, DeviceStatus } from '../api/types.ts';
-import { When } from '../layout/When.tsx';
+import { HowLong, When } from '../layout/When.tsx';
 import { lastSeen } from './facts.ts';
 import classes from './Marks.module.css';
 
@@ -28,7 +28,7 @@ export function Presence({ device, since = false }: { device: Device; since?: bo
         Connected
         {since && device.connected_since && (
           <span className={classes.since}>
-            since <When at={device.connected_since} />
+            for <HowLong from={device.connected_since} />
           </span>
         )}
       </span>

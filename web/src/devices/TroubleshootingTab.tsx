@@ -4,13 +4,13 @@ import { SquareTerminal } from 'lucide-react';
 import { Link } from 'react-router';
 import * as queries from '../api/queries.ts';
 import type { Device, Me } from '../api/types.ts';
+import type { Permission } from '../auth/useCan.ts';
 import { Card } from '../layout/Card.tsx';
 import { Command } from '../layout/Copy.tsx';
 import { useDevice } from './DevicePage.tsx';
-import { Presence } from './Marks.tsx';
 import classes from './TroubleshootingTab.module.css';
 
-const CONNECT = 'device.connect';
+const CONNECT: Permission = 'device.connect';
 
 export function TroubleshootingTab() {
   const device = useDevice();
@@ -27,9 +27,9 @@ export function TroubleshootingTab() {
             <SquareTerminal size={26} aria-hidden />
           </span>
           <div className={classes.text}>
-            <Presence device={device} since />
+            <strong>{obstacle ? 'Not possible right now' : 'Ready'}</strong>
             <p id="terminal-obstacle">
-              {obstacle ?? 'Ready. The session ends when you leave its page.'}
+              {obstacle ?? 'The session lasts until the shell exits or you leave its page.'}
             </p>
           </div>
           {obstacle ? (

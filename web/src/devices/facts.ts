@@ -13,7 +13,8 @@ export function acceptedKey(device: Device): AuthSet | undefined {
 
 /** When the device was last known to be there: an RFC 3339 time. */
 export function lastSeen(device: Device): string | undefined {
-  return device.last_seen_at ?? undefined;
+  const times = [device.link_changed_at, device.checked_in_at].filter((time) => !!time) as string[];
+  return times.toSorted((a, b) => Date.parse(a) - Date.parse(b)).at(-1);
 }
 
 export function attribute(device: Device, name: string): string | undefined {
@@ -37,12 +38,12 @@ export function valueText(value: unknown): string {
   return value === null || value === undefined ? '' : String(value);
 }
 
-/** "SHA256:" apart from the digest in groups of six, so that two people can compare it aloud. */
+/** "SHA256:" apart from the digest in groups of four, so that two people can compare it aloud. */
 export function fingerprintGroups(fingerprint: string): { algorithm: string; groups: string[] } {
   const colon = fingerprint.indexOf(':');
   const digest = fingerprint.slice(colon + 1);
   return {
     algorithm: colon < 0 ? '' : fingerprint.slice(0, colon),
-    groups: digest.match(/.{1,6}/g) ?? [],
+    groups: digest.match(/.{1,4}/g) ?? [],
   };
 }

@@ -23,6 +23,14 @@ export function relativeText(at: number, now: number): string {
   return relative.format(Math.round(seconds), 'second');
 }
 
+/** "8 minutes", "3 days": how long something has lasted. */
+export function durationText(from: number, now: number): string {
+  const seconds = Math.max(0, (now - from) / 1000);
+  const [unit, size] = STEPS.find(([, each]) => seconds >= each) ?? ['second', 1];
+  const count = Math.round(seconds / size);
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
 const TICK_MS = 10_000;
 let now = Date.now();
 let timer: ReturnType<typeof setInterval> | undefined;
@@ -52,6 +60,18 @@ export function When({ at }: { at: string }) {
   return (
     <Tooltip label={absolute.format(time)}>
       <time dateTime={at}>{relativeText(time, Math.max(current, time))}</time>
+    </Tooltip>
+  );
+}
+
+/** How long something has lasted since `from`, with the exact start on hover. */
+export function HowLong({ from }: { from: string }) {
+  const current = useSyncExternalStore(watch, () => now);
+  const time = Date.parse(from);
+  if (Number.isNaN(time)) return null;
+  return (
+    <Tooltip label={`since ${absolute.format(time)}`}>
+      <time dateTime={from}>{durationText(time, Math.max(current, time))}</time>
     </Tooltip>
   );
 }

@@ -32,7 +32,7 @@ export function LeaveGuard({ active, name }: { active: boolean; name: string }) 
         <Button variant="default" data-autofocus onClick={() => blocker.reset?.()}>
           Stay
         </Button>
-        <Button color="red.8" onClick={() => blocker.proceed?.()}>
+        <Button color="danger" onClick={() => blocker.proceed?.()}>
           End and leave
         </Button>
       </Group>

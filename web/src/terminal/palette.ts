@@ -1,7 +1,13 @@
+import type { ISearchDecorationOptions } from '@xterm/addon-search';
 import type { ITheme } from '@xterm/xterm';
 
+export interface Palette {
+  readonly theme: ITheme;
+  readonly search: ISearchDecorationOptions;
+}
+
 /** The terminal's colours beside the page's own; every one readable on its background. */
-export const darkPalette: ITheme = {
+const darkTheme: ITheme = {
   background: '#100f0e',
   foreground: '#e9e4dc',
   cursor: '#ec9a6b',
@@ -29,7 +35,7 @@ export const darkPalette: ITheme = {
   scrollbarSliderActiveBackground: '#ffffff50',
 };
 
-export const lightPalette: ITheme = {
+const lightTheme: ITheme = {
   background: '#fbfaf8',
   foreground: '#26221e',
   cursor: '#b4531f',
@@ -55,4 +61,24 @@ export const lightPalette: ITheme = {
   scrollbarSliderBackground: '#00000018',
   scrollbarSliderHoverBackground: '#00000030',
   scrollbarSliderActiveBackground: '#00000048',
+};
+
+export const darkPalette: Palette = {
+  theme: darkTheme,
+  search: {
+    matchBackground: '#54431a',
+    matchOverviewRuler: '#e3b866',
+    activeMatchBackground: '#a04a1c',
+    activeMatchColorOverviewRuler: '#ec9a6b',
+  },
+};
+
+export const lightPalette: Palette = {
+  theme: lightTheme,
+  search: {
+    matchBackground: '#f7e3ab',
+    matchOverviewRuler: '#c99a2e',
+    activeMatchBackground: '#f3b48c',
+    activeMatchColorOverviewRuler: '#b4531f',
+  },
 };

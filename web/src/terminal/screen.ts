@@ -6,10 +6,11 @@ import { SearchAddon } from '@xterm/addon-search';
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { WebLinksAddon } from '@xterm/addon-web-links';
 import { WebglAddon } from '@xterm/addon-webgl';
-import { type ITheme, Terminal } from '@xterm/xterm';
+import { Terminal } from '@xterm/xterm';
 import { copyText } from '../layout/clipboard.ts';
 import type { Winsize } from '../protocol/shell.ts';
 import type { Sink } from './channel.ts';
+import type { Palette } from './palette.ts';
 
 export const FONT_FAMILY = '"JetBrains Mono Variable", ui-monospace, "SF Mono", Menlo, monospace';
 /** Lines kept above the screen. */
@@ -21,7 +22,7 @@ const CLIPBOARD_MAX_CHARS = 256 * 1024;
 
 export interface ScreenOptions {
   readonly fontSize: number;
-  readonly palette: ITheme;
+  readonly palette: Palette;
   readonly screenReader: boolean;
 }
 
@@ -36,19 +37,13 @@ export interface ScreenEvents {
   searchResults(index: number, count: number): void;
 }
 
-const SEARCH_COLOURS = {
-  matchBackground: '#8a6a1f',
-  activeMatchBackground: '#d97541',
-  matchOverviewRuler: '#e3b866',
-  activeMatchColorOverviewRuler: '#d97541',
-};
-
 export class Screen implements Sink {
   private readonly terminal: Terminal;
   private readonly fit = new FitAddon();
   private readonly search = new SearchAddon();
   private readonly encoder = new TextEncoder();
   private readonly observer: ResizeObserver;
+  private palette: Palette;
   private settle: ReturnType<typeof setTimeout> | undefined;
 
   /** Must be made once the font is loaded: its size decides how many columns there are. */
@@ -71,9 +66,10 @@ export class Screen implements Sink {
       rightClickSelectsWord: false,
       screenReaderMode: options.screenReader,
       scrollback: SCROLLBACK_LINES,
-      theme: options.palette,
+      theme: options.palette.theme,
     });
     this.terminal = terminal;
+    this.palette = options.palette;
     terminal.loadAddon(this.fit);
     terminal.loadAddon(this.search);
     terminal.loadAddon(new Unicode11Addon());
@@ -123,8 +119,9 @@ export class Screen implements Sink {
     this.terminal.write('\x1b[?1049l\x1b[!p\x1b[?25h\r\n\x1b[2m── new session ──\x1b[0m\r\n\r\n');
   }
 
-  setPalette(palette: ITheme): void {
-    this.terminal.options.theme = palette;
+  setPalette(palette: Palette): void {
+    this.palette = palette;
+    this.terminal.options.theme = palette.theme;
   }
 
   setFontSize(fontSize: number): void {
@@ -149,7 +146,7 @@ export class Screen implements Sink {
   }
 
   find(text: string, direction: 'next' | 'previous', incremental = false): void {
-    const options = { incremental, decorations: SEARCH_COLOURS };
+    const options = { incremental, decorations: this.palette.search };
     if (direction === 'next') this.search.findNext(text, options);
     else this.search.findPrevious(text, options);
   }

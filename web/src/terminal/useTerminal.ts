@@ -1,10 +1,10 @@
 /** Ties a screen, a channel and React together. */
 
-import type { ITheme } from '@xterm/xterm';
 import { useEffect, useEffectEvent, useRef, useState, useSyncExternalStore } from 'react';
 import { terminalUrl } from '../api/calls.ts';
 import type { Winsize } from '../protocol/shell.ts';
 import { Channel, type ChannelState } from './channel.ts';
+import type { Palette } from './palette.ts';
 import type { TerminalPreferences } from './preferences.ts';
 import { fontReady, Screen } from './screen.ts';
 
@@ -31,7 +31,7 @@ const nothing = () => () => {};
 export function useTerminal(
   deviceId: string,
   host: React.RefObject<HTMLElement | null>,
-  palette: ITheme,
+  palette: Palette,
   preferences: TerminalPreferences,
   handlers: TerminalHandlers,
 ): LiveTerminal {

@@ -3,6 +3,7 @@ import {
   Anchor,
   Button,
   createTheme,
+  defaultVariantColorsResolver,
   Input,
   Loader,
   type MantineColorsTuple,
@@ -10,6 +11,7 @@ import {
   Modal,
   Tabs,
   Tooltip,
+  type VariantColorsResolver,
 } from '@mantine/core';
 
 // Warm greys: the terminal is the darkest thing on the page, everything else steps up from it.
@@ -50,7 +52,34 @@ const copper: MantineColorsTuple = [
   '#6b3216',
 ];
 
+/** Buttons take their colours from our tokens, so that light and dark each have their own contrast. */
+const variantColorResolver: VariantColorsResolver = (input) => {
+  const base = defaultVariantColorsResolver(input);
+  if (input.variant === 'filled' && input.color === 'danger') {
+    return {
+      ...base,
+      background: 'var(--lw-bad-fill)',
+      hover: 'var(--lw-bad-fill-hover)',
+      color: '#fff',
+      border: '1px solid transparent',
+    };
+  }
+  if (input.variant === 'filled' && (input.color ?? 'ink') === 'ink') {
+    return { ...base, color: 'var(--lw-canvas)' };
+  }
+  if (input.variant === 'subtle' && input.color === 'gray') {
+    return {
+      ...base,
+      color: 'var(--lw-text-2)',
+      hover: 'var(--lw-hover)',
+      hoverColor: 'var(--lw-text)',
+    };
+  }
+  return base;
+};
+
 export const theme = createTheme({
+  variantColorResolver,
   fontFamily: '"Geist Variable", system-ui, -apple-system, "Segoe UI", sans-serif',
   fontFamilyMonospace: '"JetBrains Mono Variable", ui-monospace, "SF Mono", Menlo, monospace',
   headings: { fontWeight: '600', sizes: { h1: { fontSize: '1.625rem', lineHeight: '1.25' } } },
@@ -75,7 +104,8 @@ export const theme = createTheme({
       defaultProps: {
         centered: true,
         radius: 'lg',
-        overlayProps: { backgroundOpacity: 0.45, blur: 3 },
+        overlayProps: { backgroundOpacity: 0.32, blur: 2 },
+        padding: 'xl',
       },
     }),
     Tabs: Tabs.extend({ defaultProps: { keepMounted: false } }),

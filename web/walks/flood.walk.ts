@@ -1,0 +1,91 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Operator } from './api.ts';
+import { launch, signIn, TerminalReader, visit } from './browser.ts';
+import { Fleet } from './programs.ts';
+
+let browser: Browser;
+let fleet: Fleet;
+let deviceId: string;
+
+beforeAll(async () => {
+  fleet = await Fleet.start();
+  fleet.startAgent();
+  deviceId = await (await Operator.signIn(fleet.url)).acceptFirst();
+  // Drawing by processor in WebGL's place would be measured here and nothing else.
+  browser = await launch({ gpu: false });
+});
+afterAll(async () => {
+  await browser?.close();
+  await fleet?.stop();
+});
+
+async function openTerminal() {
+  const { page, close } = await visit(browser, fleet.url, {
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
+  await signIn(page, fleet.url);
+  await page.getByText('Connected').first().waitFor();
+  await page.goto(`${fleet.url}/devices/${deviceId}/terminal`);
+  await page.getByText('Live', { exact: true }).waitFor();
+  return { page, close, terminal: new TerminalReader(page) };
+}
+
+test('100 MB of output leave the page responsive and arrive to the last byte', async () => {
+  const { page, close, terminal } = await openTerminal();
+  await terminal.enter(
+    'yes 0123456789abcdef0123456789abcdef0123456789abcdef | head -c 100000000; echo; echo all of it',
+  );
+  await terminal.shows(/^0123456789abcdef/);
+
+  // In the middle of the flood a menu opens and closes, and a reload of the list is answered.
+  const over = terminal.shows(/^all of it$/, 150_000).then(() => 'over' as const);
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('menuitem', { name: 'Larger text' }).click();
+  await page.getByRole('menuitem', { name: 'Smaller text' }).click();
+  await page.keyboard.press('Escape');
+  const still = await Promise.race([over, page.evaluate(() => 'flooding' as const)]);
+  expect(still).toBe('flooding');
+
+  expect(await over).toBe('over');
+  await close();
+});
+
+test('Ctrl-C ends an endless flood', async () => {
+  const { page, close, terminal } = await openTerminal();
+  await terminal.enter('yes flood');
+  await terminal.shows(/^flood$/);
+  await page.keyboard.press('Control+C');
+  await terminal.enter('echo calm $((3*7))');
+  await terminal.shows(/^calm 21$/, 60_000);
+  await close();
+});
+
+test('a large paste arrives whole', async () => {
+  const { page, close, terminal } = await openTerminal();
+  const line = `${'paste me '.repeat(7)}\n`;
+  const text = line.repeat(4096);
+  // The far end takes bytes as they come: a terminal in line mode would cut and translate them.
+  await terminal.enter(
+    `stty raw -echo; echo re""ady; head -c ${text.length} | tr '\\r' '\\n' | cksum; stty sane`,
+  );
+  await terminal.shows(/^ready$/);
+  await page.evaluate((clip) => navigator.clipboard.writeText(clip), text);
+  await page.keyboard.press('Control+Shift+V');
+  const [, sum] = await terminal.shows(/^\s*(\d+ \d+)$/, 60_000);
+  expect(sum).toBe(`${cksum(Buffer.from(text))} ${text.length}`);
+  await close();
+});
+
+/** POSIX cksum: the far end has it everywhere. */
+function cksum(bytes: Buffer): number {
+  let crc = 0;
+  const feed = (byte: number) => {
+    crc ^= byte << 24;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x80000000 ? (crc << 1) ^ 0x04c11db7 : crc << 1;
+  };
+  for (const byte of bytes) feed(byte);
+  for (let length = bytes.length; length > 0; length = Math.floor(length / 256))
+    feed(length & 0xff);
+  return ~crc >>> 0;
+}

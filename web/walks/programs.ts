@@ -1,0 +1,177 @@
+/** The real server and agent as processes of a walk: own folder, free port, ended with it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+const repository = path.resolve(import.meta.dirname, '../..');
+
+export const PERSON = { email: 'admin@example.org', password: 'correct horse battery staple' };
+
+function program(name: string, variable: string): string {
+  const file = process.env[variable] ?? path.join(repository, 'target/debug', name);
+  if (!existsSync(file)) {
+    throw new Error(`${file} is missing: run \`cargo build -p ${name}\` or set ${variable}`);
+  }
+  return file;
+}
+
+/** A running program whose output is kept, to be waited on and to be shown when a walk fails. */
+export class Program {
+  private readonly lines: string[] = [];
+  private readonly waiting = new Set<() => void>();
+  private ended: number | string | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly process: ChildProcess,
+  ) {
+    for (const stream of [process.stdout, process.stderr]) {
+      if (!stream) continue;
+      createInterface({ input: stream }).on('line', (line) => {
+        this.lines.push(line);
+        this.wake();
+      });
+    }
+    process.on('exit', (code, signal) => {
+      this.ended = code ?? signal ?? 'unknown';
+      this.wake();
+    });
+  }
+
+  static start(name: string, file: string, args: string[]): Program {
+    const child = spawn(file, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return new Program(name, child);
+  }
+
+  /** The first match in the output, as soon as there is one. */
+  async says(pattern: RegExp, deadlineMs = 30_000): Promise<RegExpMatchArray> {
+    const until = Date.now() + deadlineMs;
+    for (;;) {
+      for (const line of this.lines) {
+        const match = line.match(pattern);
+        if (match) return match;
+      }
+      if (this.ended !== undefined)
+        throw this.failure(`ended (${this.ended}) before saying ${pattern}`);
+      const left = until - Date.now();
+      if (left <= 0) throw this.failure(`did not say ${pattern}`);
+      await this.somethingNew(left);
+    }
+  }
+
+  get output(): string {
+    return this.lines.join('\n');
+  }
+
+  async stop(): Promise<void> {
+    if (this.ended !== undefined) return;
+    const gone = once(this.process, 'exit');
+    this.process.kill('SIGTERM');
+    const hard = setTimeout(() => this.process.kill('SIGKILL'), 15_000);
+    await gone;
+    clearTimeout(hard);
+  }
+
+  private somethingNew(withinMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, withinMs);
+      this.waiting.add(done);
+    });
+  }
+
+  private wake(): void {
+    for (const each of [...this.waiting]) each();
+  }
+
+  private failure(what: string): Error {
+    return new Error(`${this.name} ${what}\n${this.output}`);
+  }
+}
+
+/** A server with one administrator, and everything that hangs on it. */
+export class Fleet {
+  private readonly agents: Program[] = [];
+
+  private constructor(
+    readonly url: string,
+    private readonly folder: string,
+    private readonly server: Program,
+  ) {}
+
+  static async start(): Promise<Fleet> {
+    const folder = mkdtempSync(path.join(tmpdir(), 'longwire-walk-'));
+    const data = path.join(folder, 'server');
+    const file = program('longwire-server', 'LONGWIRE_SERVER');
+    const server = Program.start('longwire-server', file, [
+      'serve',
+      '--listen',
+      '127.0.0.1:0',
+      '--data-dir',
+      data,
+    ]);
+    const [, url = ''] = await server.says(/^listening on (http:\/\/\S+)$/);
+    const fleet = new Fleet(url, folder, server);
+    await fleet.addPerson(PERSON.email, PERSON.password, 'admin');
+    await fleet.assertCurrentPages();
+    return fleet;
+  }
+
+  /** Adds an account straight in the data folder, as an administrator would. */
+  async addPerson(email: string, password: string, role: string): Promise<void> {
+    const file = program('longwire-server', 'LONGWIRE_SERVER');
+    const data = path.join(this.folder, 'server');
+    const child = spawn(
+      file,
+      ['user', 'add', email, '--role', role, '--password-stdin', '--data-dir', data],
+      { stdio: ['pipe', 'pipe', 'pipe'] },
+    );
+    const adding = new Program('longwire-server user add', child);
+    child.stdin.end(`${password}\n`);
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`longwire-server user add failed (${code}):\n${adding.output}`);
+  }
+
+  /** Starts this machine's agent with an identity of its own; it then asks to be accepted. */
+  startAgent(name = 'agent'): Program {
+    const agent = Program.start('longwire-agent', program('longwire-agent', 'LONGWIRE_AGENT'), [
+      'daemon',
+      '--server',
+      this.url,
+      '--data-dir',
+      path.join(this.folder, name),
+    ]);
+    this.agents.push(agent);
+    return agent;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.agents.map((agent) => agent.stop()));
+    await this.server.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  get serverOutput(): string {
+    return this.server.output;
+  }
+
+  /** A walk through yesterday's pages would prove nothing. */
+  private async assertCurrentPages(): Promise<void> {
+    const built = readFileSync(path.join(repository, 'web/dist/index.html'), 'utf8');
+    const served = await (await fetch(`${this.url}/`)).text();
+    if (built !== served) {
+      throw new Error(
+        'the server holds other pages than web/dist: run `npm run build`, then `cargo build -p longwire-server`',
+      );
+    }
+  }
+}
