@@ -3,12 +3,15 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::devices::admission::Admission;
 use crate::gateway::Links;
+use crate::ids::DeviceId;
 use crate::store::Store;
 
 /// The running server's state; cheap to clone.
@@ -23,6 +26,11 @@ pub struct Inner {
     pub store: Store,
     /// Keys, limits and everything else that decides who somebody is.
     pub auth: Auth,
+    /// Holds unknown devices to their limits.
+    pub admission: Admission,
+    /// Which device changed just now (came, went, was decided about, reported something). Whoever lags
+    /// behind reads everything anew.
+    pub device_changes: broadcast::Sender<DeviceId>,
     /// The devices that are connected to this process.
     pub links: Arc<Links>,
     /// Cancelled when the server is to end. Every loop selects on it.
@@ -36,6 +44,12 @@ impl App {
     #[must_use]
     pub fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))
+    }
+
+    /// Tells whoever watches that a device changed. Call it after the change is committed.
+    pub fn device_changed(&self, device: DeviceId) {
+        // An error only says that nobody watches.
+        let _ = self.device_changes.send(device);
     }
 }
 

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::devices::admission;
+
 /// Settings of a running server, resolved from flags, environment and file.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -16,6 +18,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Plain HTTP is allowed on addresses other than loopback.
     pub insecure_http: bool,
+    /// How many unknown devices are remembered.
+    pub admission: admission::Limits,
 }
 
 /// The two PEM files TLS needs.

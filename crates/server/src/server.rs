@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,6 +17,8 @@ use crate::auth::Auth;
 use crate::auth::password::PasswordError;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError, Lock};
+use crate::devices::admission::Admission;
+use crate::devices::presence;
 use crate::gateway::Links;
 use crate::http::tls::TlsError;
 use crate::http::{connections, envelope, tls};
@@ -23,6 +26,9 @@ use crate::store::{Store, StoreError};
 
 /// How long requests and sessions may take to end by themselves.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Changes of devices a watcher may lag behind before it reads everything anew.
+const DEVICE_CHANGES: usize = 1024;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +75,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     if config.tls.is_none() && !config.insecure_http && !config.listen.ip().is_loopback() {
         return Err(StartError::PlainHttp(config.listen));
     }
+    let limits = config.admission;
     let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
     let data = DataDir::open(&config.data_dir)?;
     let lock = data.lock()?;
@@ -84,11 +91,14 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         config,
         store,
         auth: Auth::new(key)?,
+        admission: Admission::new(limits),
+        device_changes: broadcast::channel(DEVICE_CHANGES).0,
         links: Arc::new(Links::default()),
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
     let router = api::router(app.clone()).layer(from_fn_with_state(app.clone(), envelope::wrap));
+    app.tasks.spawn(presence::follow(app.clone()));
     app.tasks.spawn(connections::serve(
         listener,
         tls,

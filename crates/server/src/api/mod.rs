@@ -1,8 +1,23 @@
 //! The HTTP API. One file a resource; [`table`] is the only place that registers routes.
 
+mod auth_requests;
+mod body;
+mod connectivity;
+mod deployments;
+mod devauth;
+mod devices;
+mod events;
+mod groups;
 mod guard;
+mod inventory;
 mod login;
+pub mod openapi;
+pub(crate) mod path;
+mod query;
+mod search;
+mod server_info;
 pub mod table;
+mod users;
 
 use axum::Router;
 

@@ -3,19 +3,18 @@
 //! There is no other way to register a route: a test reads the sources for one.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::{guard, login};
+use super::{
+    auth_requests, connectivity, deployments, devauth, devices, events, groups, guard, inventory,
+    login, openapi, search, server_info, users,
+};
 use crate::access::Permission;
 use crate::app::App;
 use crate::gateway;
-
-/// Longest request body in bytes.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,35 +60,72 @@ where
 
 /// Every route of the server.
 #[must_use]
+#[rustfmt::skip]
 pub fn routes() -> Vec<Route> {
-    use Access::{DeviceLink, Public, SignedIn, Terminal};
+    use Access::{Allowed, Device, DeviceLink, Public, SignedIn, Terminal};
+    use Permission::{DeviceAccept, DeviceConnect, DeviceRead, DeviceTag, UserRead};
+
+    let (get, put, post) = (|| Method::GET, || Method::PUT, || Method::POST);
+    let (patch, delete) = (|| Method::PATCH, || Method::DELETE);
     vec![
-        // Signing in and out.
-        route(
-            Method::POST,
-            "/api/management/v1/useradm/auth/login",
-            Public,
-            login::basic,
-        ),
-        route(
-            Method::POST,
-            "/api/management/v1/useradm/auth/logout",
-            SignedIn,
-            login::logout_program,
-        ),
-        // Websockets.
-        route(
-            Method::GET,
-            "/api/devices/v1/deviceconnect/connect",
-            DeviceLink,
-            gateway::device_connect,
-        ),
-        route(
-            Method::GET,
-            "/api/management/v1/deviceconnect/devices/{id}/connect",
-            Terminal(Permission::DeviceConnect),
-            gateway::user_connect,
-        ),
+        // Devices: being let in, reporting, the link.
+        route(post(), "/api/devices/v1/authentication/auth_requests", Public, auth_requests::request),
+        route(put(), "/api/devices/v1/inventory/device/attributes", Device, inventory::replace),
+        route(patch(), "/api/devices/v1/inventory/device/attributes", Device, inventory::merge),
+        route(get(), "/api/devices/v1/deployments/device/deployments/next", Device, deployments::next_v1),
+        route(post(), "/api/devices/v2/deployments/device/deployments/next", Device, deployments::next),
+        route(get(), "/api/devices/v1/deviceconnect/connect", DeviceLink, gateway::device_connect),
+
+        // Signing in and out; accounts.
+        route(post(), "/api/management/v1/useradm/auth/login", Public, login::basic),
+        route(post(), "/api/management/v1/useradm/auth/logout", SignedIn, login::logout_program),
+        route(get(), "/api/management/v1/useradm/users", Allowed(UserRead), users::list),
+        route(get(), "/api/management/v1/useradm/users/me", SignedIn, users::me),
+        route(get(), "/api/management/v1/useradm/users/{id}", Allowed(UserRead), users::show),
+
+        // Who is let in.
+        route(get(), "/api/management/v2/devauth/devices", Allowed(DeviceRead), devauth::list),
+        route(post(), "/api/management/v2/devauth/devices", Allowed(DeviceAccept), devauth::preauthorize),
+        route(post(), "/api/management/v2/devauth/devices/search", Allowed(DeviceRead), devauth::search),
+        route(get(), "/api/management/v2/devauth/devices/count", Allowed(DeviceRead), devauth::count),
+        route(get(), "/api/management/v2/devauth/devices/{id}", Allowed(DeviceRead), devauth::show),
+        route(delete(), "/api/management/v2/devauth/devices/{id}", Allowed(DeviceAccept), devauth::decommission),
+        route(delete(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}", Allowed(DeviceAccept), devauth::dismiss),
+        route(get(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}/status", Allowed(DeviceRead), devauth::status),
+        route(put(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}/status", Allowed(DeviceAccept), devauth::set_status),
+        route(delete(), "/api/management/v2/devauth/tokens/{id}", Allowed(DeviceAccept), devauth::revoke),
+        route(get(), "/api/management/v2/devauth/limits/max_devices", Allowed(DeviceRead), devauth::limit),
+
+        // What devices report and people note.
+        route(get(), "/api/management/v1/inventory/devices", Allowed(DeviceRead), inventory::list),
+        route(get(), "/api/management/v1/inventory/devices/{id}", Allowed(DeviceRead), inventory::show),
+        route(delete(), "/api/management/v1/inventory/devices/{id}", Allowed(DeviceAccept), inventory::remove),
+        route(put(), "/api/management/v1/inventory/devices/{id}/tags", Allowed(DeviceTag), inventory::put_tags),
+        route(patch(), "/api/management/v1/inventory/devices/{id}/tags", Allowed(DeviceTag), inventory::patch_tags),
+        route(get(), "/api/management/v1/inventory/devices/{id}/group", Allowed(DeviceRead), groups::of_device),
+        route(put(), "/api/management/v1/inventory/devices/{id}/group", Allowed(DeviceTag), groups::set_of_device),
+        route(delete(), "/api/management/v1/inventory/devices/{id}/group/{name}", Allowed(DeviceTag), groups::remove_of_device),
+        route(get(), "/api/management/v1/inventory/groups", Allowed(DeviceRead), groups::list),
+        route(delete(), "/api/management/v1/inventory/groups/{name}", Allowed(DeviceTag), groups::remove),
+        route(get(), "/api/management/v1/inventory/groups/{name}/devices", Allowed(DeviceRead), groups::devices),
+        route(patch(), "/api/management/v1/inventory/groups/{name}/devices", Allowed(DeviceTag), groups::add_devices),
+        route(delete(), "/api/management/v1/inventory/groups/{name}/devices", Allowed(DeviceTag), groups::remove_devices),
+        route(post(), "/api/management/v2/inventory/filters/search", Allowed(DeviceRead), search::search),
+        route(get(), "/api/management/v2/inventory/filters/attributes", Allowed(DeviceRead), inventory::names),
+
+        // Terminals.
+        route(get(), "/api/management/v1/deviceconnect/devices/{id}", Allowed(DeviceRead), connectivity::show),
+        route(get(), "/api/management/v1/deviceconnect/devices/{id}/connect", Terminal(DeviceConnect), gateway::user_connect),
+
+        // Longwire's own.
+        route(post(), "/api/management/v1/longwire/login", Public, login::browser),
+        route(post(), "/api/management/v1/longwire/logout", SignedIn, login::logout_browser),
+        route(get(), "/api/management/v1/longwire/me", SignedIn, login::me),
+        route(get(), "/api/management/v1/longwire/devices", Allowed(DeviceRead), devices::list),
+        route(get(), "/api/management/v1/longwire/devices/{id}", Allowed(DeviceRead), devices::show),
+        route(get(), "/api/management/v1/longwire/events", Allowed(DeviceRead), events::watch),
+        route(get(), "/api/management/v1/longwire/server", SignedIn, server_info::show),
+        route(get(), "/api/openapi.json", Public, openapi::show),
     ]
 }
 
@@ -105,7 +141,5 @@ pub(super) fn router(app: App) -> Router {
         let guarded = handler.layer(from_fn_with_state((app.clone(), access), guard::check));
         router = router.route(path, guarded);
     }
-    router
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(app)
+    router.with_state(app)
 }

@@ -93,8 +93,25 @@ pub struct AuthSet {
     pub created_at: Timestamp,
     /// When it last asked.
     pub requested_at: Timestamp,
+    /// When it was last let in; stays when it is turned away later.
+    pub accepted_at: Option<Timestamp>,
     /// The network it first asked from.
     pub address: Option<String>,
+}
+
+impl AuthSet {
+    /// Whether letting this key in replaces (or has replaced) another one the device was known by.
+    #[must_use]
+    pub fn replaces_one_of<'s>(&self, sets: impl IntoIterator<Item = &'s Self>) -> bool {
+        sets.into_iter()
+            .filter(|other| other.id != self.id && other.device_id == self.device_id)
+            .any(
+                |other| match (self.status, self.accepted_at, other.accepted_at) {
+                    (AuthStatus::Accepted, Some(own), Some(others)) => others <= own,
+                    (_, _, others) => others.is_some(),
+                },
+            )
+    }
 }
 
 fn auth_set(row: &Row) -> Result<AuthSet, StoreError> {
@@ -106,6 +123,7 @@ fn auth_set(row: &Row) -> Result<AuthSet, StoreError> {
         status: rows::parsed(row, "status")?,
         created_at: rows::time(row, "created_at")?,
         requested_at: rows::time(row, "requested_at")?,
+        accepted_at: rows::optional_time(row, "accepted_at")?,
         address: row.try_get("address")?,
     })
 }
@@ -215,7 +233,7 @@ impl Change {
         Ok(())
     }
 
-    /// Writes down what was decided about a key.
+    /// Writes down what was decided about a key. A key that is not accepted has no tokens.
     ///
     /// # Errors
     /// When the database fails.
@@ -223,12 +241,21 @@ impl Change {
         &mut self,
         id: AuthSetId,
         status: AuthStatus,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE auth_sets SET status = $1 WHERE id = $2")
-            .bind(status.as_str())
-            .bind(id.to_string())
-            .execute(self.connection())
-            .await?;
+        let accepted_at = (status == AuthStatus::Accepted).then_some(now.millis());
+        sqlx::query(
+            "UPDATE auth_sets SET status = $1, accepted_at = COALESCE($2, accepted_at)
+             WHERE id = $3",
+        )
+        .bind(status.as_str())
+        .bind(accepted_at)
+        .bind(id.to_string())
+        .execute(self.connection())
+        .await?;
+        if accepted_at.is_none() {
+            self.remove_tokens_of_set(id).await?;
+        }
         Ok(())
     }
 

@@ -22,6 +22,9 @@ pub(super) const BEGIN_CHANGE: &str = "BEGIN IMMEDIATE";
 /// Forward-only, in order; a script's place in the list is its number, starting at 1.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/sqlite/0001_first.sql")];
 
+/// Between a text and a regular expression. Expressions are of Rust's `regex`, whose time is linear.
+pub(super) const REGEX_OPERATOR: &str = " REGEXP ";
+
 /// How long a writer waits for another process (a `user` command beside a running server).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -37,7 +40,8 @@ pub(super) async fn open(file: &Path) -> Result<Pool, sqlx::Error> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT);
+        .busy_timeout(BUSY_TIMEOUT)
+        .with_regexp();
     SqlitePoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
         .acquire_timeout(BUSY_TIMEOUT)

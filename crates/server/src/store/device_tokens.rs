@@ -77,11 +77,7 @@ impl Change {
         Ok(())
     }
 
-    /// Ends every token of a key.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn remove_tokens_of_set(&mut self, id: AuthSetId) -> Result<(), StoreError> {
+    pub(super) async fn remove_tokens_of_set(&mut self, id: AuthSetId) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM device_tokens WHERE auth_set_id = $1")
             .bind(id.to_string())
             .execute(self.connection())

@@ -51,10 +51,10 @@ pub(super) fn device(row: &Row) -> Result<Device, StoreError> {
 }
 
 impl DeviceFilter {
-    fn write(&self, query: &mut Builder) {
+    pub(super) fn write(&self, query: &mut Builder) {
         query.push(" WHERE 1 = 1");
         if !self.status.is_empty() {
-            query.push(" AND status IN (");
+            query.push(" AND d.status IN (");
             let mut list = query.separated(", ");
             for status in &self.status {
                 list.push_bind(status.as_str());
@@ -62,7 +62,7 @@ impl DeviceFilter {
             query.push(")");
         }
         if !self.ids.is_empty() {
-            query.push(" AND id IN (");
+            query.push(" AND d.id IN (");
             let mut list = query.separated(", ");
             for id in &self.ids {
                 list.push_bind(id.to_string());
@@ -110,10 +110,10 @@ impl Reader {
         offset: u64,
         limit: u32,
     ) -> Result<Vec<Device>, StoreError> {
-        let mut query = Builder::new("SELECT * FROM devices");
+        let mut query = Builder::new("SELECT d.* FROM devices d");
         filter.write(&mut query);
         query
-            .push(" ORDER BY created_at, id LIMIT ")
+            .push(" ORDER BY d.created_at, d.id LIMIT ")
             .push_bind(i64::from(limit))
             .push(" OFFSET ")
             .push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
@@ -126,7 +126,7 @@ impl Reader {
     /// # Errors
     /// When the database fails.
     pub async fn count_devices(&mut self, filter: &DeviceFilter) -> Result<u64, StoreError> {
-        let mut query = Builder::new("SELECT COUNT(*) FROM devices");
+        let mut query = Builder::new("SELECT COUNT(*) FROM devices d");
         filter.write(&mut query);
         let count: i64 = query
             .build()

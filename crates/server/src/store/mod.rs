@@ -4,13 +4,16 @@
 //! [`Change::commit`] with the audit event that goes with it, or by [`Change::commit_routine`] for the few
 //! kinds of write that are data and nobody's decision. Dropped, it leaves nothing behind.
 
+mod attributes;
 mod audit;
 mod auth_sets;
 mod database;
 mod device_tokens;
 mod devices;
+mod groups;
 mod migrate;
 mod rows;
+mod search;
 mod users;
 
 use std::ops::{Deref, DerefMut};
@@ -19,10 +22,12 @@ use std::path::Path;
 use sqlx::Transaction;
 use sqlx::pool::PoolConnection;
 
+pub use attributes::{Attribute, AttributeScope};
 pub use audit::AuditRow;
 pub use auth_sets::{AuthSet, AuthStatus};
 pub use device_tokens::DeviceTokenOwner;
 pub use devices::{Device, DeviceFilter};
+pub use search::{AttributeName, Comparison, Condition, Order, Search};
 pub use users::{User, UserTokenOwner};
 
 use crate::audit::AuditEvent;
@@ -141,6 +146,14 @@ impl Change {
     pub async fn commit(mut self, event: &AuditEvent) -> Result<(), StoreError> {
         self.insert_audit(event).await?;
         self.end().await
+    }
+
+    /// Adds an event beside the one the change will be committed with.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn also(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.insert_audit(event).await
     }
 
     /// Ends a change of a kind that is nobody's decision.

@@ -45,6 +45,7 @@ CREATE TABLE auth_sets (
     status       TEXT   NOT NULL,
     created_at   BIGINT NOT NULL,
     requested_at BIGINT NOT NULL, -- the device last asked with this key
+    accepted_at  BIGINT,          -- it was last let in; stays when it is turned away later
     address      TEXT,            -- from where it first asked
     UNIQUE (device_id, public_key)
 );
