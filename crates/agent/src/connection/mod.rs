@@ -164,7 +164,7 @@ impl Connection {
             | UpgradeError::Dial(_)
             | UpgradeError::Request(_)
             | UpgradeError::Handshake(_)
-            | UpgradeError::Timeout => self.redial.failed(random),
+            | UpgradeError::Timeout => self.redial.failed(),
         };
         log::warn!("{error}; next try in {:.1} s", wait.delay.as_secs_f32());
         wait
