@@ -1,5 +1,4 @@
 import {
-  ActionIcon,
   Avatar,
   Menu,
   Tooltip,
@@ -7,7 +6,7 @@ import {
   useMantineColorScheme,
 } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { LogOut, Monitor, Moon, Sun, WifiOff } from 'lucide-react';
+import { Check, LogOut, Monitor, Moon, Sun, WifiOff } from 'lucide-react';
 import { Link, NavLink, Outlet, useNavigate } from 'react-router';
 import * as calls from '../api/calls.ts';
 import { useLiveState } from '../api/events.ts';
@@ -98,22 +97,20 @@ function AccountMenu() {
           <span>{me?.roles.join(', ')}</span>
         </div>
         <Menu.Divider />
-        <fieldset className={classes.schemes}>
-          <legend>Appearance</legend>
-          {SCHEMES.map(({ value, label, icon: Icon }) => (
-            <Tooltip key={value} label={label}>
-              <ActionIcon
-                size="md"
-                aria-label={label}
-                aria-pressed={colorScheme === value}
-                variant={colorScheme === value ? 'light' : 'subtle'}
-                onClick={() => setColorScheme(value)}
-              >
-                <Icon size={16} />
-              </ActionIcon>
-            </Tooltip>
-          ))}
-        </fieldset>
+        <Menu.Label>Appearance</Menu.Label>
+        {SCHEMES.map(({ value, label, icon: Icon }) => (
+          <Menu.Item
+            key={value}
+            role="menuitemradio"
+            aria-checked={colorScheme === value}
+            closeMenuOnClick={false}
+            leftSection={<Icon size={16} />}
+            rightSection={colorScheme === value ? <Check size={15} /> : null}
+            onClick={() => setColorScheme(value)}
+          >
+            {label}
+          </Menu.Item>
+        ))}
         <Menu.Divider />
         <Menu.Item leftSection={<LogOut size={16} />} onClick={() => void signOut()}>
           Sign out

@@ -10,11 +10,18 @@ export interface Found {
   readonly count: number;
 }
 
-export function FindBar(props: { screen: Screen; found: Found | undefined; onClose: () => void }) {
-  const { screen, found, onClose } = props;
+export function FindBar(props: {
+  wishes: number;
+  screen: Screen;
+  found: Found | undefined;
+  onClose: () => void;
+}) {
+  const { wishes, screen, found, onClose } = props;
   const [text, setText] = useState('');
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), []);
+  useEffect(() => {
+    if (wishes) input.current?.select();
+  }, [wishes]);
 
   return (
     <search className={classes.find}>

@@ -32,6 +32,8 @@ interface TerminalBarProps {
   onCopy: () => void;
   onClear: () => void;
   onStop: () => void;
+  /** The keys go back to the shell. */
+  onMenuClosed: () => void;
 }
 
 export function TerminalBar(props: TerminalBarProps) {
@@ -74,7 +76,12 @@ export function TerminalBar(props: TerminalBarProps) {
           {props.fullscreen ? <Minimize size={17} /> : <Maximize size={17} />}
         </ActionIcon>
       </Tooltip>
-      <Menu position="bottom-end" withinPortal={false}>
+      <Menu
+        position="bottom-end"
+        withinPortal={false}
+        returnFocus={false}
+        onClose={props.onMenuClosed}
+      >
         <Menu.Target>
           <ActionIcon aria-label="More">
             <EllipsisVertical size={17} />

@@ -29,7 +29,8 @@ function TerminalPage({ deviceId }: { deviceId: string }) {
   const page = useRef<HTMLDivElement>(null);
   const host = useRef<HTMLDivElement>(null);
   const toolbar = useRef<HTMLDivElement>(null);
-  const [finding, setFinding] = useState(false);
+  // Counts up with every wish to find, so that a second one brings the cursor back to the field.
+  const [finding, setFinding] = useState(0);
   const [found, setFound] = useState<Found>();
   const [clipboardWish, setClipboardWish] = useState('');
 
@@ -41,7 +42,7 @@ function TerminalPage({ deviceId }: { deviceId: string }) {
     {
       shortcut: (name) =>
         name === 'search'
-          ? setFinding(true)
+          ? setFinding((wishes) => wishes + 1)
           : toolbar.current?.querySelector<HTMLElement>('a, button')?.focus(),
       clipboardWish: setClipboardWish,
       searchResults: (index, count) => setFound({ index, count }),
@@ -67,13 +68,11 @@ function TerminalPage({ deviceId }: { deviceId: string }) {
         onPreferences={setPreferences}
         fullscreen={fullscreen.fullscreen}
         onFullscreen={() => void fullscreen.toggle()}
-        onFind={() => setFinding(true)}
+        onFind={() => setFinding((wishes) => wishes + 1)}
         onCopy={() => void copyText(screen?.selection ?? '')}
-        onClear={() => {
-          screen?.clear();
-          screen?.focus();
-        }}
+        onClear={() => screen?.clear()}
         onStop={terminal.stop}
+        onMenuClosed={() => screen?.focus()}
       />
       {away && (
         <div className={classes.notice} role="status">
@@ -113,12 +112,13 @@ function TerminalPage({ deviceId }: { deviceId: string }) {
         </div>
       )}
       <main className={classes.stage}>
-        {finding && screen && (
+        {finding > 0 && screen && (
           <FindBar
+            wishes={finding}
             screen={screen}
             found={found}
             onClose={() => {
-              setFinding(false);
+              setFinding(0);
               screen.endFind();
               screen.focus();
             }}

@@ -106,6 +106,7 @@ export const theme = createTheme({
         radius: 'lg',
         overlayProps: { backgroundOpacity: 0.32, blur: 2 },
         padding: 'xl',
+        closeButtonProps: { 'aria-label': 'Close' },
       },
     }),
     Tabs: Tabs.extend({ defaultProps: { keepMounted: false } }),
