@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest';
+import type { Me } from '../src/api/types.ts';
 import { whyNot } from '../src/devices/TroubleshootingTab.tsx';
 import { device } from './devices.ts';
 
-const me = { id: '1', email: 'a@example.org', roles: ['admin'], permissions: ['device.connect'] };
+const me: Me = {
+  id: '1',
+  email: 'a@example.org',
+  roles: ['admin'],
+  permissions: ['device.connect'],
+};
 
 test('a connected, accepted device can be opened', () => {
   expect(whyNot(device({ connected: true }), me)).toBeUndefined();

@@ -1,44 +1,42 @@
 /** Every call of the API the pages make. */
+import createClient from 'openapi-fetch';
 import { ApiError, errorOf } from './errors.ts';
+import type { paths } from './schema.ts';
 import type { Device, Me, ServerInfo } from './types.ts';
 
-const MANAGEMENT = '/api/management';
+const client = createClient<paths>({ baseUrl: '/' });
+
+client.use({
+  async onResponse({ response }) {
+    if (response.ok) return;
+    throw errorOf(response, await response.json().catch(() => undefined));
+  },
+  onError({ request }) {
+    // Given up by the page itself: nobody waits for the answer.
+    if (request.signal.aborted) return undefined;
+    return new ApiError(0, 'The server cannot be reached.');
+  },
+});
 
 export const STATUS_FILTERS = ['accepted', 'pending', 'rejected'] as const;
 export type StatusFilter = (typeof STATUS_FILTERS)[number];
 
-async function send(path: string, init?: RequestInit): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(MANAGEMENT + path, init);
-  } catch (cause) {
-    if (init?.signal?.aborted) throw cause;
-    throw new ApiError(0, 'The server cannot be reached.');
-  }
-  if (response.ok) return response;
-  throw errorOf(response, await response.json().catch(() => undefined));
-}
-
-const json = (method: string, body: unknown): RequestInit => ({
-  method,
-  body: JSON.stringify(body),
-  headers: { 'Content-Type': 'application/json' },
-});
-
 export async function signIn(email: string, password: string): Promise<void> {
-  await send('/v1/longwire/login', json('POST', { email, password }));
+  await client.POST('/api/management/v1/longwire/login', { body: { email, password } });
 }
 
 export async function signOut(): Promise<void> {
-  await send('/v1/longwire/logout', { method: 'POST' });
+  await client.POST('/api/management/v1/longwire/logout');
 }
 
 export async function me(): Promise<Me> {
-  return (await send('/v1/longwire/me')).json();
+  const { data, response } = await client.GET('/api/management/v1/longwire/me');
+  return present(data, response);
 }
 
 export async function server(): Promise<ServerInfo> {
-  return (await send('/v1/longwire/server')).json();
+  const { data, response } = await client.GET('/api/management/v1/longwire/server');
+  return present(data, response);
 }
 
 export interface DevicePage {
@@ -47,30 +45,49 @@ export interface DevicePage {
 }
 
 export async function devices(
-  filter: { status: string; q: string; page: number; perPage: number },
+  filter: { status: StatusFilter | ''; q: string; page: number; perPage: number },
   signal?: AbortSignal,
 ): Promise<DevicePage> {
-  const query = new URLSearchParams({ page: `${filter.page}`, per_page: `${filter.perPage}` });
-  if (filter.status) query.set('status', filter.status);
-  if (filter.q) query.set('q', filter.q);
-  const response = await send(`/v1/longwire/devices?${query}`, { signal });
+  const { data, response } = await client.GET('/api/management/v1/longwire/devices', {
+    params: {
+      query: {
+        page: filter.page,
+        per_page: filter.perPage,
+        ...(filter.status && { status: [filter.status] }),
+        ...(filter.q && { q: filter.q }),
+      },
+    },
+    signal,
+  });
   return {
-    devices: await response.json(),
+    devices: present(data, response),
     total: Number(response.headers.get('X-Total-Count') ?? 0),
   };
 }
 
 export async function device(id: string, signal?: AbortSignal): Promise<Device> {
-  return (await send(`/v1/longwire/devices/${encodeURIComponent(id)}`, { signal })).json();
+  const { data, response } = await client.GET('/api/management/v1/longwire/devices/{id}', {
+    params: { path: { id } },
+    signal,
+  });
+  return present(data, response);
 }
 
 export type DeviceCounts = Record<StatusFilter, number>;
 
 export async function deviceCounts(): Promise<DeviceCounts> {
-  const count = async (status: StatusFilter): Promise<number> =>
-    (await (await send(`/v2/devauth/devices/count?status=${status}`)).json()).count;
-  const [accepted, pending, rejected] = await Promise.all(STATUS_FILTERS.map(count));
-  return { accepted: accepted ?? 0, pending: pending ?? 0, rejected: rejected ?? 0 };
+  const count = async (status: StatusFilter): Promise<number> => {
+    const { data, response } = await client.GET('/api/management/v2/devauth/devices/count', {
+      params: { query: { status } },
+    });
+    return present(data, response).count;
+  };
+  const [accepted, pending, rejected] = await Promise.all([
+    count('accepted'),
+    count('pending'),
+    count('rejected'),
+  ]);
+  return { accepted, pending, rejected };
 }
 
 /** Accepts or rejects one key of a device. */
@@ -79,27 +96,40 @@ export async function decide(
   authSetId: string,
   status: 'accepted' | 'rejected',
 ): Promise<void> {
-  await send(`/v2/devauth/devices/${deviceId}/auth/${authSetId}/status`, json('PUT', { status }));
+  await client.PUT('/api/management/v2/devauth/devices/{id}/auth/{auth_id}/status', {
+    params: { path: { id: deviceId, auth_id: authSetId } },
+    body: { status },
+  });
 }
 
 /** Forgets one key of a device without deciding on it; the device may ask again. */
 export async function dismiss(deviceId: string, authSetId: string): Promise<void> {
-  await send(`/v2/devauth/devices/${deviceId}/auth/${authSetId}`, { method: 'DELETE' });
+  await client.DELETE('/api/management/v2/devauth/devices/{id}/auth/{auth_id}', {
+    params: { path: { id: deviceId, auth_id: authSetId } },
+  });
 }
 
 /** Removes a device with all its keys; its connection ends. */
 export async function decommission(deviceId: string): Promise<void> {
-  await send(`/v2/devauth/devices/${deviceId}`, { method: 'DELETE' });
+  await client.DELETE('/api/management/v2/devauth/devices/{id}', {
+    params: { path: { id: deviceId } },
+  });
 }
 
 /** Where a terminal's websocket of this page's own server is. */
 export function terminalUrl(deviceId: string): string {
   const url = new URL(
-    `${MANAGEMENT}/v1/deviceconnect/devices/${encodeURIComponent(deviceId)}/connect`,
+    `/api/management/v1/deviceconnect/devices/${encodeURIComponent(deviceId)}/connect`,
     location.href,
   );
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url.href;
 }
 
-export const EVENTS_URL = `${MANAGEMENT}/v1/longwire/events`;
+export const EVENTS_URL = '/api/management/v1/longwire/events';
+
+/** The body of an answer that has one by its description. */
+function present<T>(data: T | undefined, response: Response): T {
+  if (data === undefined) throw errorOf(response, undefined);
+  return data;
+}

@@ -1,10 +1,4 @@
-import {
-  Avatar,
-  Menu,
-  Tooltip,
-  UnstyledButton,
-  useMantineColorScheme,
-} from '@mantine/core';
+import { Avatar, Menu, Tooltip, UnstyledButton, useMantineColorScheme } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Check, LogOut, Monitor, Moon, Sun, WifiOff } from 'lucide-react';
 import { Link, NavLink, Outlet, useNavigate } from 'react-router';
