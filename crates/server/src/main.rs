@@ -1,3 +1,17 @@
-//! Entry point.
+//! `longwire-server`: see `--help`.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::complain(&format!("longwire-server: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

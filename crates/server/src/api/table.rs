@@ -4,7 +4,7 @@
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
@@ -14,7 +14,8 @@ use super::{
 };
 use crate::access::Permission;
 use crate::app::App;
-use crate::gateway;
+use crate::error::ApiError;
+use crate::{gateway, ui};
 
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,5 +142,16 @@ pub(super) fn router(app: App) -> Router {
         let guarded = handler.layer(from_fn_with_state((app.clone(), access), guard::check));
         router = router.route(path, guarded);
     }
-    router.with_state(app)
+    router
+        .fallback(ui::serve)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app)
+}
+
+async fn wrong_method() -> ApiError {
+    std::future::ready(ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method not allowed",
+    ))
+    .await
 }
