@@ -402,6 +402,25 @@ async fn the_end_is_when_the_shell_has_ended() {
 }
 
 #[tokio::test]
+async fn a_shell_that_ends_at_once_has_started_first() {
+    let (agent, _server, mut peer) = connected(Config {
+        shell_command: "/bin/true".into(),
+        ..config()
+    })
+    .await;
+    for n in 0..30 {
+        let sid = n.to_string();
+        assert_eq!(peer.new_shell(&sid, "op").await, FromDevice::Started);
+        let stop = peer.stopped(&sid).await;
+        assert_eq!(
+            (stop.reason, stop.exit_status),
+            (Some(Ended::Exited), Some(0))
+        );
+    }
+    agent.end().await;
+}
+
+#[tokio::test]
 async fn a_background_flood_does_not_keep_the_session() {
     let (agent, _server, mut peer) = connected(config()).await;
     peer.open("s").await;

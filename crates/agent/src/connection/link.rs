@@ -5,6 +5,7 @@
 //! the handshake.
 
 use std::future::pending;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -32,6 +33,9 @@ const LAST_WRITES: Duration = Duration::from_millis(500);
 /// How long shells may take to end when the device is no longer authorised, or the agent ends.
 /// With [`LAST_WRITES`] this stays under three seconds.
 const LAST_SHELLS: Duration = Duration::from_millis(2300);
+
+/// How long a server may let answers pile up that it has asked for.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a link ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,14 +144,8 @@ impl Reader<'_> {
             tokio::select! {
                 frame = stream.next() => {
                     heartbeat.heard(Instant::now());
-                    match frame {
-                        Some(Ok(Frame::Binary(bytes))) => self.router.receive(bytes).await,
-                        // Real peers never look at the kind of a frame.
-                        Some(Ok(Frame::Text(text))) => self.router.receive(Bytes::from(text)).await,
-                        Some(Ok(Frame::Close(frame))) => return closed(frame),
-                        Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => {}
-                        Some(Err(error)) => return failed(error),
-                        None => return LinkEnd::Lost("the connection was closed".to_owned()),
+                    if let ControlFlow::Break(end) = self.frame(frame).await {
+                        return end;
                     }
                 }
                 changed = self.identity.authorization.changed(), if farewell.is_none() => {
@@ -175,6 +173,30 @@ impl Reader<'_> {
                     }
                     self.router.tick(now).await;
                 }
+            }
+        }
+    }
+
+    async fn frame(&mut self, frame: Option<Result<Frame, Error>>) -> ControlFlow<LinkEnd> {
+        let bytes = match frame {
+            Some(Ok(Frame::Binary(bytes))) => bytes,
+            // Real peers never look at the kind of a frame.
+            Some(Ok(Frame::Text(text))) => Bytes::from(text),
+            Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => {
+                return ControlFlow::Continue(());
+            }
+            Some(Ok(Frame::Close(frame))) => return ControlFlow::Break(closed(frame)),
+            Some(Err(error)) => return ControlFlow::Break(LinkEnd::Lost(describe(error))),
+            None => {
+                let reason = "the connection was closed".to_owned();
+                return ControlFlow::Break(LinkEnd::Lost(reason));
+            }
+        };
+        match timeout(ANSWER_PATIENCE, self.router.receive(bytes)).await {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => {
+                let reason = "the server sends without reading".to_owned();
+                ControlFlow::Break(LinkEnd::Lost(reason))
             }
         }
     }
@@ -285,10 +307,6 @@ fn closed(frame: Option<CloseFrame>) -> LinkEnd {
         // As the standard reports a close frame without a code.
         None => LinkEnd::Closed(1005, String::new()),
     }
-}
-
-fn failed(error: Error) -> LinkEnd {
-    LinkEnd::Lost(describe(error))
 }
 
 fn describe(error: Error) -> String {

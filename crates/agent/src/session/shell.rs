@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -72,102 +73,99 @@ pub(super) struct Shell {
 impl Shell {
     /// Runs the shell until it has ended and its last message is queued.
     pub(super) async fn run(mut self) {
-        let ending = self.live().await;
+        let mut life = Life::new(self.expiry, Instant::now());
+        let ending = self.live(&mut life).await;
         log::debug!("shell {}: {ending:?}", self.pid);
         match ending {
-            Ending::Exited(status) => self.finish(status).await,
+            Ending::Exited(status) => self.finish(status, life.notice).await,
             Ending::Stop(cause) => self.stop(&cause).await,
             Ending::Closed => {}
         }
     }
 
-    async fn live(&mut self) -> Ending {
-        let mut expiry = Expiry::new(self.expiry, Instant::now());
-        let mut heartbeat = ShellHeartbeat::new(Instant::now());
-        let mut input = VecDeque::<Input>::new();
+    async fn live(&mut self, life: &mut Life) -> Ending {
         let mut link = self.outbox.link();
-        let mut output = Vec::new();
-        let mut output_open = true;
-        // A message of the shell's own that goes before any further output.
-        let mut notice = Some(FromDevice::Started);
         loop {
-            let due = earlier(expiry.due(), heartbeat.due());
-            tokio::select! {
+            let due = life.due();
+            let step = tokio::select! {
                 order = self.orders.recv() => match order {
-                    Some(Order::Input(bytes)) => {
-                        expiry.active(Instant::now());
-                        input.push_back(bytes);
-                    }
-                    Some(Order::Resize(size)) => {
-                        if let Err(error) = self.pty.resize(size) {
-                            log::debug!("shell {}: resize: {error}", self.pid);
-                        }
-                    }
-                    Some(Order::Pong) => heartbeat.answered(),
-                    None => return Ending::Closed,
+                    Some(order) => self.obey(order, life),
+                    None => ControlFlow::Break(Ending::Closed),
                 },
-                order = &mut self.stop => return match order {
+                order = &mut self.stop => ControlFlow::Break(match order {
                     Ok(order) => Ending::Stop(Cause::Ordered(order)),
                     Err(_) => Ending::Closed,
-                },
-                status = self.child.wait() => return Ending::Exited(status),
-                written = write(&self.pty, input.front()), if !input.is_empty() => match written {
-                    Ok(written) => take_written(&mut input, written),
-                    // The terminal is gone, and soon the shell: nobody will read the rest.
-                    Err(_) => input.clear(),
-                },
-                turn = turn(&self.pty, &mut self.outbox, notice.is_some()),
-                    if output_open || notice.is_some() =>
+                }),
+                status = self.child.wait() => ControlFlow::Break(Ending::Exited(status)),
+                written = write(&self.pty, life.input.front()), if !life.input.is_empty() => {
+                    life.written(written);
+                    ControlFlow::Continue(())
+                }
+                turn = turn(&self.pty, &mut self.outbox, life.notice.is_some()),
+                    if life.has_output() =>
                 {
-                    if turn.is_err() {
-                        return Ending::Closed;
-                    }
-                    if let Some(notice) = notice.take() {
-                        if self.outbox.send(notice.to_message(&self.sid)).is_err() {
-                            return Ending::Closed;
-                        }
-                        continue;
-                    }
-                    output.clear();
-                    let read = self.pty.read(&mut output, OUTPUT_READ);
-                    output_open = matches!(read, Ok(Read::Full | Read::Drained));
-                    if !output.is_empty() {
-                        expiry.active(Instant::now());
-                    }
-                    if pass_on(&mut self.outbox, &self.sid, &output).is_err() {
-                        return Ending::Closed;
+                    match turn.and_then(|()| self.speak(life)) {
+                        Ok(()) => ControlFlow::Continue(()),
+                        Err(Closed) => ControlFlow::Break(Ending::Closed),
                     }
                 }
                 changed = link.changed() => match changed.map(|()| *link.borrow_and_update()) {
-                    Ok(LinkState::Down) => heartbeat.link_down(Instant::now()),
-                    Ok(LinkState::Plain) => heartbeat.link_up(Instant::now()),
-                    Err(_) => return Ending::Closed,
+                    Ok(state) => life.link(state, Instant::now()),
+                    Err(_) => ControlFlow::Break(Ending::Closed),
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
-                    let now = Instant::now();
                     let job = || self.pty.foreground_group().is_some_and(|group| group != self.pid);
-                    if let Some(expired) = expiry.check(now, job) {
-                        return Ending::Stop(Cause::Expired(expired));
-                    }
-                    match heartbeat.check(now) {
-                        Some(Beat::Ping) => {
-                            notice.get_or_insert(FromDevice::Ping {
-                                timeout_s: Some(PING_TIMEOUT_S),
-                            });
-                        }
-                        Some(Beat::Unanswered) => return Ending::Stop(Cause::Unanswered),
-                        None => {}
-                    }
+                    life.tick(Instant::now(), job)
                 }
+            };
+            if let ControlFlow::Break(ending) = step {
+                return ending;
             }
         }
     }
 
+    fn obey(&self, order: Order, life: &mut Life) -> ControlFlow<Ending> {
+        match order {
+            Order::Input(input) => {
+                life.expiry.active(Instant::now());
+                life.input.push_back(input);
+            }
+            Order::Resize(size) => {
+                if let Err(error) = self.pty.resize(size) {
+                    log::debug!("shell {}: resize: {error}", self.pid);
+                }
+            }
+            Order::Pong => life.heartbeat.answered(),
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Uses a turn: for a notice if there is one, else for what the terminal holds.
+    fn speak(&mut self, life: &mut Life) -> Result<(), Closed> {
+        if let Some(notice) = life.notice.take() {
+            return self.outbox.send(notice.to_message(&self.sid));
+        }
+        life.output.clear();
+        let read = self.pty.read(&mut life.output, OUTPUT_READ);
+        life.output_open = matches!(read, Ok(Read::Full | Read::Drained));
+        if !life.output.is_empty() {
+            life.expiry.active(Instant::now());
+        }
+        pass_on(&mut self.outbox, &self.sid, &life.output)
+    }
+
     /// The shell's process has ended by itself: sends its last words and says so.
-    async fn finish(mut self, status: io::Result<ExitStatus>) {
+    async fn finish(mut self, status: io::Result<ExitStatus>, notice: Option<FromDevice>) {
         // From here on the session is over for everybody who asks.
         self.orders.close();
         drop(self.slot);
+        if let Some(FromDevice::Started) = notice {
+            // It ended before its turn to say that it had begun.
+            let started = FromDevice::Started.to_message(&self.sid);
+            if self.outbox.deliver(started).await.is_err() {
+                return;
+            }
+        }
         let mut buffer = Vec::new();
         let mut left = LAST_WORDS;
         while left > 0 {
@@ -215,6 +213,84 @@ impl Shell {
         let _ = self.outbox.deliver(failed.to_message(&self.sid)).await;
         // The slot stays taken for as long as the shell does.
         reap(&mut self.child).await;
+    }
+}
+
+/// What a running shell has to keep in mind.
+#[derive(Debug)]
+struct Life {
+    expiry: Expiry,
+    heartbeat: ShellHeartbeat,
+    /// Not yet taken by the terminal.
+    input: VecDeque<Input>,
+    /// A message of the shell's own that goes before any further output.
+    notice: Option<FromDevice>,
+    output: Vec<u8>,
+    output_open: bool,
+}
+
+impl Life {
+    fn new(limits: ExpiryLimits, now: Instant) -> Self {
+        Self {
+            expiry: Expiry::new(limits, now),
+            heartbeat: ShellHeartbeat::new(now),
+            input: VecDeque::new(),
+            notice: Some(FromDevice::Started),
+            output: Vec::new(),
+            output_open: true,
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        self.output_open || self.notice.is_some()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        match (self.expiry.due(), self.heartbeat.due()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn written(&mut self, written: io::Result<usize>) {
+        match (self.input.front_mut(), written) {
+            (Some(first), Ok(written)) => {
+                first.bytes.advance(written.min(first.bytes.len()));
+                if first.bytes.is_empty() {
+                    self.input.pop_front();
+                }
+            }
+            (None, Ok(_)) => {}
+            // The terminal is gone, and soon the shell: nobody will read the rest.
+            (_, Err(_)) => self.input.clear(),
+        }
+    }
+
+    fn link(&mut self, state: LinkState, now: Instant) -> ControlFlow<Ending> {
+        match state {
+            LinkState::Down => self.heartbeat.link_down(now),
+            LinkState::Plain => self.heartbeat.link_up(now),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn tick(&mut self, now: Instant, job: impl FnOnce() -> bool) -> ControlFlow<Ending> {
+        if let Some(expired) = self.expiry.check(now, job) {
+            return ControlFlow::Break(Ending::Stop(Cause::Expired(expired)));
+        }
+        match self.heartbeat.check(now) {
+            Some(Beat::Ping) => {
+                let ping = FromDevice::Ping {
+                    timeout_s: Some(PING_TIMEOUT_S),
+                };
+                self.notice.get_or_insert(ping);
+            }
+            Some(Beat::Unanswered) => {
+                return ControlFlow::Break(Ending::Stop(Cause::Unanswered));
+            }
+            None => {}
+        }
+        ControlFlow::Continue(())
     }
 }
 
@@ -354,23 +430,6 @@ async fn write(pty: &Pty, input: Option<&Input>) -> io::Result<usize> {
     match input {
         Some(input) => pty.write(&input.bytes).await,
         None => Ok(0),
-    }
-}
-
-fn take_written(input: &mut VecDeque<Input>, written: usize) {
-    if let Some(first) = input.front_mut() {
-        let written = written.min(first.bytes.len());
-        first.bytes.advance(written);
-        if first.bytes.is_empty() {
-            input.pop_front();
-        }
-    }
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }
 
