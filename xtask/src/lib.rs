@@ -5,6 +5,7 @@
 
 pub mod architecture;
 pub mod dependencies;
+pub mod footprint;
 pub mod items;
 pub mod modules;
 pub mod sources;

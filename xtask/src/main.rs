@@ -9,7 +9,11 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some("items") => items(),
-        _ => bail!("usage: xtask items"),
+        Some("footprint") => {
+            println!("{}", xtask::footprint::run(arguments)?);
+            Ok(())
+        }
+        _ => bail!("usage: xtask items | footprint SECONDS NAME=PID..."),
     }
 }
 
