@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Auth;
+use crate::bus::Bus;
 use crate::config::Config;
 use crate::devices::admission::Admission;
 use crate::gateway::Links;
@@ -33,6 +34,8 @@ pub struct Inner {
     pub device_changes: broadcast::Sender<DeviceId>,
     /// The devices that are connected to this process.
     pub links: Arc<Links>,
+    /// The way to devices, whichever process they are connected to.
+    pub bus: Arc<dyn Bus>,
     /// Cancelled when the server is to end. Every loop selects on it.
     pub shutdown: CancellationToken,
     /// Every task that outlives a request is spawned here, so that the end can wait for it.

@@ -15,6 +15,7 @@ use crate::api;
 use crate::app::{App, Inner};
 use crate::auth::Auth;
 use crate::auth::password::PasswordError;
+use crate::bus::InProcess;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError, Lock};
 use crate::devices::admission::Admission;
@@ -87,13 +88,15 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
     let address = listener.local_addr().map_err(listening)?;
+    let links = Arc::new(Links::default());
     let app = App::new(Inner {
         config,
         store,
         auth: Auth::new(key)?,
         admission: Admission::new(limits),
         device_changes: broadcast::channel(DEVICE_CHANGES).0,
-        links: Arc::new(Links::default()),
+        bus: Arc::new(InProcess(Arc::clone(&links))),
+        links,
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });

@@ -56,6 +56,8 @@ actions! {
     DeviceDropped,
     /// A device's token was revoked.
     DeviceTokenRevoked,
+    /// Two devices with the same identity displaced each other; the second is held off.
+    DeviceDuplicated,
     /// A device was put in a group or taken out of it.
     DeviceGrouped,
     /// A device's tags were changed.

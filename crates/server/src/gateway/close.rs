@@ -1,0 +1,65 @@
+//! Close codes and reasons: no websocket is ever closed without them.
+
+use std::borrow::Cow;
+
+use axum::extract::ws::{CloseFrame, close_code};
+
+use crate::session::{CloseReason, EndReason};
+
+/// The server restarts: devices spread their return over some time.
+const SERVICE_RESTART: u16 = 1012;
+
+/// A close frame's reason holds no more bytes.
+const REASON_BYTES_MAX: usize = 123;
+
+/// A close frame.
+pub(super) fn frame(code: u16, reason: impl Into<Cow<'static, str>>) -> CloseFrame {
+    let mut reason = reason.into();
+    if reason.len() > REASON_BYTES_MAX {
+        let cut = reason.floor_char_boundary(REASON_BYTES_MAX);
+        reason = reason.get(..cut).unwrap_or_default().to_owned().into();
+    }
+    CloseFrame {
+        code,
+        reason: reason.as_ref().into(),
+    }
+}
+
+/// What is said to a device.
+pub(super) fn link(reason: EndReason) -> CloseFrame {
+    let code = match reason {
+        EndReason::ServerEnding => SERVICE_RESTART,
+        EndReason::DeviceRemoved | EndReason::NotAllowed => close_code::POLICY,
+        EndReason::DeviceGone => close_code::AWAY,
+    };
+    frame(code, reason.text())
+}
+
+/// What is said to a device that has connected again.
+pub(super) fn replaced() -> CloseFrame {
+    frame(
+        close_code::POLICY,
+        "replaced by a newer connection of this device",
+    )
+}
+
+/// What is said to an operator's end.
+pub(super) fn viewer(reason: CloseReason) -> CloseFrame {
+    let code = match reason {
+        CloseReason::Ended(EndReason::ServerEnding | EndReason::DeviceGone) => close_code::AWAY,
+        CloseReason::Ended(EndReason::DeviceRemoved | EndReason::NotAllowed)
+        | CloseReason::TooSlow => close_code::POLICY,
+    };
+    frame(code, reason.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame;
+
+    #[test]
+    fn a_long_reason_is_cut_between_characters() {
+        let frame = frame(1008, "ä".repeat(100));
+        assert_eq!(frame.reason.as_str(), "ä".repeat(61));
+    }
+}

@@ -1,0 +1,417 @@
+//! The one task that drives the sessions of a device: hands what happens to the state machine in
+//! [`crate::session`] and carries out what it says. It never waits for a peer: every queue it fills is
+//! filled without waiting, and who lets a queue run full is done without.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::CloseFrame;
+use longwire_protocol::Message;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::{close, recorder};
+use crate::app::App;
+use crate::bus::{FromSession, NewViewer, OpenError, ToSession};
+use crate::ids::DeviceId;
+use crate::session::{
+    CloseReason, DeviceSessions, Effect, EndReason, Happened, Input, LinkKind, Record, ViewerId,
+};
+
+/// What is taken from a queue at a time.
+const BATCH: usize = 64;
+
+/// Room in the queues towards the driver, and of records to be written.
+pub(super) const COMMANDS_MAX: usize = 256;
+const RECORDS_MAX: usize = 1024;
+
+/// Operators' ends at once on one device; a real agent has no more than 16 shells.
+const VIEWERS_MAX: usize = 64;
+
+/// How long a link may take to send what is before its close.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
+
+/// What a device said, and its share of the room that its link may fill.
+pub(super) type Said = (Message, OwnedSemaphorePermit);
+
+/// What goes to a device's websocket.
+#[derive(Debug)]
+pub(super) enum ToLink {
+    /// To be sent.
+    Message(Message),
+    /// To be closed after what came before.
+    Close(EndReason),
+}
+
+/// The driver's side of a device's websocket.
+pub(super) struct LinkEnd {
+    /// Numbers grow; a higher one replaces a lower one.
+    pub(super) generation: u64,
+    pub(super) said: mpsc::Receiver<Said>,
+    pub(super) to_device: mpsc::Sender<ToLink>,
+    /// Overtakes everything else: the websocket is to be closed now.
+    pub(super) cut: oneshot::Sender<CloseFrame>,
+}
+
+/// The driver's side of an operator's websocket.
+pub(super) struct ViewerEnd {
+    pub(super) from_session: mpsc::Sender<FromSession>,
+    pub(super) cut: oneshot::Sender<CloseReason>,
+}
+
+/// What the driver is told.
+pub(super) enum Command {
+    /// The device has connected.
+    LinkUp(LinkEnd),
+    /// A websocket of the device has ended.
+    LinkDown { generation: u64 },
+    /// Messages have been written to a websocket of the device.
+    LinkWritten {
+        generation: u64,
+        messages: usize,
+        bytes: usize,
+    },
+    /// An operator's end wants a session.
+    Attach {
+        viewer: ViewerId,
+        sid: String,
+        new: NewViewer,
+        end: ViewerEnd,
+        answer: oneshot::Sender<Result<(), OpenError>>,
+    },
+    /// The opening of a session has been written down, or could not be.
+    Recorded { sid: String, ok: bool },
+}
+
+/// The driver's queues.
+pub(super) struct Queues {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) viewers: mpsc::Receiver<(ViewerId, ToSession)>,
+    /// The device is not let in any more.
+    pub(super) removed: Arc<Notify>,
+}
+
+struct Link {
+    generation: u64,
+    to_device: mpsc::Sender<ToLink>,
+    cut: Option<oneshot::Sender<CloseFrame>>,
+    /// It is being closed, and why, and by when it must be.
+    leaving: Option<(EndReason, Instant)>,
+}
+
+struct Driver {
+    device: DeviceId,
+    sessions: DeviceSessions,
+    link: Option<Link>,
+    /// What the present link says. The queue of an older one is gone, and with it whatever it held.
+    said: Option<mpsc::Receiver<Said>>,
+    viewers: HashMap<ViewerId, ViewerEnd>,
+    records: mpsc::Sender<Record>,
+    /// What carrying out effects has led to.
+    inputs: Vec<Input>,
+}
+
+/// Runs until there is nothing left to remember about the device, or the server ends.
+pub(super) async fn run(
+    app: App,
+    device: DeviceId,
+    mut queues: Queues,
+    to_driver: mpsc::Sender<Command>,
+) {
+    let (records, written) = mpsc::channel(RECORDS_MAX);
+    app.tasks
+        .spawn(recorder::run(app.clone(), device, written, to_driver));
+    let mut driver = Driver {
+        device,
+        sessions: DeviceSessions::default(),
+        link: None,
+        said: None,
+        viewers: HashMap::new(),
+        records,
+        inputs: Vec::new(),
+    };
+    let mut ending = false;
+    loop {
+        driver.turn(&app, &mut queues, &mut ending).await;
+        let done = ending && driver.link.is_none() && driver.viewers.is_empty();
+        if done || (driver.sessions.is_empty() && app.links.retire(device, &queues.commands)) {
+            return;
+        }
+    }
+}
+
+impl Driver {
+    /// Waits for something to happen and deals with it.
+    async fn turn(&mut self, app: &App, queues: &mut Queues, ending: &mut bool) {
+        let now = now();
+        let mut commands = Vec::new();
+        let mut viewers = Vec::new();
+        let mut said = Vec::new();
+        let deadline = self.deadline(now).map(tokio::time::Instant::from_std);
+        let hears = self.sessions.hears_device(now);
+        let device = async {
+            match &mut self.said {
+                Some(queue) if hears => {
+                    if queue.recv_many(&mut said, BATCH).await == 0 {
+                        std::future::pending().await
+                    }
+                }
+                Some(_) | None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = app.shutdown.cancelled(), if !*ending => {
+                *ending = true;
+                self.inputs.push(Input::End(EndReason::ServerEnding));
+            }
+            () = queues.removed.notified() => {
+                self.inputs.push(Input::End(EndReason::DeviceRemoved));
+            }
+            _ = queues.commands.recv_many(&mut commands, BATCH) => {}
+            _ = queues.viewers.recv_many(&mut viewers, BATCH) => {}
+            () = device => {}
+            () = until(deadline) => self.inputs.push(Input::Tick),
+        }
+        let now = self::now();
+        self.flush_inputs(now);
+        for command in commands {
+            self.obey(now, command, *ending);
+        }
+        for (viewer, what) in viewers {
+            self.viewer_says(now, viewer, what);
+        }
+        for (message, _room) in said {
+            self.handle(now, Input::FromDevice(message));
+        }
+        self.settle(now);
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let leave = self.link.as_ref().and_then(|link| link.leaving);
+        let leave = leave.map(|(_, by)| by);
+        self.sessions.deadline(now).into_iter().chain(leave).min()
+    }
+
+    fn obey(&mut self, now: Instant, command: Command, ending: bool) {
+        match command {
+            Command::LinkUp(end) => self.link_up(now, end, ending),
+            Command::LinkDown { generation } => {
+                if self.is_present(generation) {
+                    self.link = None;
+                    self.said = None;
+                    self.handle(now, Input::LinkDown);
+                }
+            }
+            Command::LinkWritten {
+                generation,
+                messages,
+                bytes,
+            } => {
+                if self.is_present(generation) {
+                    self.handle(now, Input::LinkWritten { messages, bytes });
+                }
+            }
+            Command::Attach {
+                viewer,
+                sid,
+                new,
+                end,
+                answer,
+            } => {
+                let opened = self.attach(now, viewer, sid, new, end);
+                if answer.send(opened).is_err() {
+                    // Whoever asked has left meanwhile.
+                    self.viewers.remove(&viewer);
+                    self.handle(now, Input::ViewerGone(viewer));
+                }
+            }
+            Command::Recorded { sid, ok } => self.handle(now, Input::Recorded { sid, ok }),
+        }
+    }
+
+    fn is_present(&self, generation: u64) -> bool {
+        let present = self.link.as_ref().map(|link| link.generation);
+        present == Some(generation)
+    }
+
+    fn link_up(&mut self, now: Instant, end: LinkEnd, ending: bool) {
+        if let Some(link) = &mut self.link {
+            if link.generation > end.generation {
+                let _ = end.cut.send(close::replaced());
+                return;
+            }
+            if let Some(cut) = link.cut.take() {
+                // If it has ended by itself, all the better.
+                let _ = cut.send(close::replaced());
+            }
+        }
+        self.said = Some(end.said);
+        self.link = Some(Link {
+            generation: end.generation,
+            to_device: end.to_device,
+            cut: Some(end.cut),
+            leaving: None,
+        });
+        let kind = LinkKind::Plain;
+        self.handle(now, Input::LinkUp { kind });
+        if ending {
+            self.handle(now, Input::End(EndReason::ServerEnding));
+        }
+    }
+
+    fn attach(
+        &mut self,
+        now: Instant,
+        viewer: ViewerId,
+        sid: String,
+        new: NewViewer,
+        end: ViewerEnd,
+    ) -> Result<(), OpenError> {
+        if self.link.as_ref().is_none_or(|link| link.leaving.is_some()) {
+            return Err(OpenError::Disconnected);
+        }
+        if self.sessions.viewers() >= VIEWERS_MAX {
+            return Err(OpenError::TooMany);
+        }
+        self.viewers.insert(viewer, end);
+        let attach = Input::Attach {
+            viewer,
+            sid,
+            owner: new.owner,
+            kind: new.kind,
+        };
+        self.handle(now, attach);
+        Ok(())
+    }
+
+    fn viewer_says(&mut self, now: Instant, viewer: ViewerId, what: ToSession) {
+        let input = match what {
+            ToSession::Said { message, cost } => Input::FromViewer {
+                viewer,
+                message,
+                cost,
+            },
+            ToSession::Written { messages, output } => Input::ViewerWritten {
+                viewer,
+                messages,
+                output,
+            },
+            ToSession::End(why) => Input::EndViewer(viewer, why),
+            ToSession::Gone => {
+                self.viewers.remove(&viewer);
+                Input::ViewerGone(viewer)
+            }
+        };
+        self.handle(now, input);
+    }
+
+    fn handle(&mut self, now: Instant, input: Input) {
+        let mut effects = Vec::new();
+        self.sessions.handle(now, input, &mut effects);
+        self.carry_out(now, effects);
+    }
+
+    fn settle(&mut self, now: Instant) {
+        if let Some(Link {
+            leaving: Some((why, by)),
+            cut,
+            ..
+        }) = &mut self.link
+            && *by <= now
+            && let Some(cut) = cut.take()
+        {
+            let _ = cut.send(close::link(*why));
+        }
+        let mut effects = Vec::new();
+        self.sessions.settle(now, &mut effects);
+        self.carry_out(now, effects);
+        self.flush_inputs(now);
+    }
+
+    fn flush_inputs(&mut self, now: Instant) {
+        while let Some(input) = self.inputs.pop() {
+            self.handle(now, input);
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::ToDevice(message) => self.tell_device(ToLink::Message(message)),
+                Effect::CloseLink(why) => {
+                    self.tell_device(ToLink::Close(why));
+                    if let Some(link) = &mut self.link {
+                        link.leaving = Some((why, now + LEAVE_MAX));
+                    }
+                }
+                Effect::ToViewer(viewer, message) => {
+                    self.tell_viewer(viewer, FromSession::Message(message));
+                }
+                Effect::Credit(viewer, credits) => {
+                    self.tell_viewer(viewer, FromSession::Credit(credits));
+                }
+                Effect::CloseViewer(viewer, reason) => {
+                    self.tell_viewer(viewer, FromSession::Close(reason));
+                }
+                Effect::CutViewer(viewer, reason) => self.cut_viewer(viewer, reason),
+                Effect::Record(record) => self.record(record),
+            }
+        }
+    }
+
+    fn tell_device(&mut self, what: ToLink) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        if let Err(TrySendError::Full(_)) = link.to_device.try_send(what)
+            && let Some(cut) = link.cut.take()
+        {
+            // It asks for more answers than it reads.
+            let _ = cut.send(close::frame(
+                axum::extract::ws::close_code::POLICY,
+                "messages were not taken in time",
+            ));
+        }
+    }
+
+    fn tell_viewer(&mut self, viewer: ViewerId, what: FromSession) {
+        let Some(end) = self.viewers.get(&viewer) else {
+            return;
+        };
+        if let Err(TrySendError::Full(_)) = end.from_session.try_send(what) {
+            self.cut_viewer(viewer, CloseReason::TooSlow);
+            self.inputs.push(Input::ViewerGone(viewer));
+        }
+    }
+
+    fn cut_viewer(&mut self, viewer: ViewerId, reason: CloseReason) {
+        if let Some(end) = self.viewers.remove(&viewer) {
+            // If it has ended by itself, all the better.
+            let _ = end.cut.send(reason);
+        }
+    }
+
+    fn record(&mut self, record: Record) {
+        let Err(error) = self.records.try_send(record) else {
+            return;
+        };
+        let record = error.into_inner();
+        tracing::error!(device = %self.device, sid = record.sid, "a session could not be written down");
+        if record.happened == Happened::Opened {
+            let sid = record.sid;
+            self.inputs.push(Input::Recorded { sid, ok: false });
+        }
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

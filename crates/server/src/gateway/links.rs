@@ -1,0 +1,316 @@
+//! Which devices are connected to this process.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use axum::extract::ws::CloseFrame;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use super::displaced::Displaced;
+use super::driver::{self, COMMANDS_MAX, Command, LinkEnd, Queues, Said, ToLink, ViewerEnd};
+use super::pulse::Pulse;
+use crate::app::App;
+use crate::bus::{NewViewer, OpenError, Terminal, ToSession};
+use crate::ids::DeviceId;
+use crate::session::{QUEUE_MESSAGES_MAX, ViewerId};
+use crate::time::Timestamp;
+
+/// Presence changes that a slow listener may be behind.
+const PRESENCE_MAX: usize = 1024;
+
+/// Messages from a device that wait for its driver, and to it that wait for its socket.
+const SAID_MAX: usize = 64;
+const TO_LINK_MAX: usize = 512;
+
+/// A device came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    /// The device.
+    pub device_id: DeviceId,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Why the server ends a device's link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisconnectReason {
+    /// The device was rejected, dismissed or removed, or its token revoked.
+    Unauthorized,
+}
+
+/// The device links of this process.
+pub struct Links {
+    devices: Mutex<HashMap<DeviceId, Device>>,
+    presence: broadcast::Sender<Presence>,
+    rights: watch::Sender<()>,
+    /// Numbers links and viewers.
+    count: AtomicU64,
+}
+
+/// What is known of a device that is connected, or was and left something behind.
+struct Device {
+    commands: mpsc::Sender<Command>,
+    viewers: mpsc::Sender<(ViewerId, ToSession)>,
+    removed: Arc<Notify>,
+    link: Option<Standing>,
+    displaced: Displaced,
+}
+
+struct Standing {
+    generation: u64,
+    since: Timestamp,
+    pulse: Arc<Pulse>,
+}
+
+/// A device's websocket's side of its link.
+pub(super) struct NewLink {
+    pub(super) generation: u64,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) said: mpsc::Sender<Said>,
+    pub(super) to_device: mpsc::Receiver<ToLink>,
+    pub(super) cut: oneshot::Receiver<CloseFrame>,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl Default for Links {
+    fn default() -> Self {
+        Self {
+            devices: Mutex::default(),
+            presence: broadcast::channel(PRESENCE_MAX).0,
+            rights: watch::channel(()).0,
+            count: AtomicU64::new(1),
+        }
+    }
+}
+
+impl Links {
+    /// Since when the device is connected, if it is.
+    #[must_use]
+    pub fn connected_since(&self, device: DeviceId) -> Option<Timestamp> {
+        let devices = self.devices();
+        let link = devices.get(&device)?.link.as_ref()?;
+        Some(link.since)
+    }
+
+    /// Ends the device's link, if there is one, and its sessions.
+    pub fn disconnect(&self, device: DeviceId, reason: DisconnectReason) {
+        match reason {
+            DisconnectReason::Unauthorized => {
+                if let Some(device) = self.devices().get(&device) {
+                    device.removed.notify_one();
+                }
+            }
+        }
+    }
+
+    /// Hears of every device that comes or goes from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Presence> {
+        self.presence.subscribe()
+    }
+
+    /// To be called when a login was ended, an account or its roles changed: terminals whose operators may
+    /// not use them any more are closed. (They are looked at from time to time in any case.)
+    pub fn rights_changed(&self) {
+        self.rights.send_replace(());
+    }
+
+    /// Hears of [`Self::rights_changed`].
+    pub(super) fn rights(&self) -> watch::Receiver<()> {
+        self.rights.subscribe()
+    }
+
+    /// Opens a session on a device of this process.
+    ///
+    /// # Errors
+    /// When the device is not connected, or takes no more sessions.
+    pub(crate) async fn attach(
+        &self,
+        device: DeviceId,
+        new: NewViewer,
+    ) -> Result<Terminal, OpenError> {
+        let (commands, to_session) = {
+            let devices = self.devices();
+            let device = devices.get(&device).ok_or(OpenError::Disconnected)?;
+            (device.commands.clone(), device.viewers.clone())
+        };
+        let viewer = ViewerId(self.next());
+        let (to_viewer, from_session) = mpsc::channel(QUEUE_MESSAGES_MAX);
+        let (cut, to_be_cut) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
+        let attach = Command::Attach {
+            viewer,
+            sid: Uuid::new_v4().to_string(),
+            new,
+            end: ViewerEnd {
+                from_session: to_viewer,
+                cut,
+            },
+            answer,
+        };
+        let gone = |_| OpenError::Disconnected;
+        commands
+            .send(attach)
+            .await
+            .map_err(|_| OpenError::Disconnected)?;
+        answered.await.map_err(gone)??;
+        Ok(Terminal {
+            viewer,
+            to_session,
+            from_session,
+            cut: to_be_cut,
+        })
+    }
+
+    /// A device has connected: its link replaces the one before.
+    pub(super) async fn connect(&self, app: &App, device: DeviceId) -> NewLink {
+        let (say, said) = mpsc::channel(SAID_MAX);
+        let (to_device, to_be_sent) = mpsc::channel(TO_LINK_MAX);
+        let (cut, to_be_cut) = oneshot::channel();
+        let pulse = Arc::new(Pulse::default());
+        let (commands, generation) = self.stand(app, device, &pulse);
+        let end = LinkEnd {
+            generation,
+            said,
+            to_device,
+            cut,
+        };
+        // Without a driver (the server ends) the link's side of `cut` is dropped, and the link with it.
+        let _ = commands.send(Command::LinkUp(end)).await;
+        NewLink {
+            generation,
+            commands,
+            said: say,
+            to_device: to_be_sent,
+            cut: to_be_cut,
+            pulse,
+        }
+    }
+
+    fn stand(
+        &self,
+        app: &App,
+        device: DeviceId,
+        pulse: &Arc<Pulse>,
+    ) -> (mpsc::Sender<Command>, u64) {
+        let generation = self.next();
+        let since = Timestamp::now();
+        let mut devices = self.devices();
+        let entry = devices.entry(device).or_insert_with(|| start(app, device));
+        if entry.link.is_some() {
+            entry.displaced.happened(now());
+        }
+        entry.link = Some(Standing {
+            generation,
+            since,
+            pulse: Arc::clone(pulse),
+        });
+        self.announce(device, true, since);
+        (entry.commands.clone(), generation)
+    }
+
+    /// A device's websocket has ended. If it was replaced before, that changes nothing.
+    pub(super) async fn disconnected(&self, device: DeviceId, generation: u64) {
+        let commands = {
+            let mut devices = self.devices();
+            let Some(entry) = devices.get_mut(&device) else {
+                return;
+            };
+            let present = entry.link.as_ref().map(|link| link.generation);
+            if present == Some(generation) {
+                entry.link = None;
+                self.announce(device, false, Timestamp::now());
+            }
+            entry.commands.clone()
+        };
+        // A driver that has ended needs to know nothing.
+        let _ = commands.send(Command::LinkDown { generation }).await;
+    }
+
+    /// Whether the device that wants to connect is another than the one that is connected, with the same
+    /// identity. Only asked about devices whose links have displaced each other again and again; then the
+    /// standing link is asked for a sign of life.
+    pub(super) async fn is_duplicate(&self, device: DeviceId) -> bool {
+        let pulse = {
+            let mut devices = self.devices();
+            let Some(entry) = devices.get_mut(&device) else {
+                return false;
+            };
+            if !entry.displaced.is_suspicious(now()) {
+                return false;
+            }
+            let Some(link) = &entry.link else {
+                return false;
+            };
+            Arc::clone(&link.pulse)
+        };
+        pulse.is_alive().await
+    }
+
+    /// Whether the alarm about a duplicate is due.
+    pub(super) fn alarm(&self, device: DeviceId) -> bool {
+        self.devices()
+            .get_mut(&device)
+            .is_some_and(|entry| entry.displaced.alarm(now()))
+    }
+
+    /// Forgets a device about which there is nothing to remember. False if something has come meanwhile.
+    pub(super) fn retire(&self, device: DeviceId, commands: &mpsc::Receiver<Command>) -> bool {
+        let mut devices = self.devices();
+        let idle = devices
+            .get(&device)
+            .is_some_and(|entry| entry.link.is_none() && commands.is_empty());
+        if idle {
+            devices.remove(&device);
+        }
+        idle
+    }
+
+    fn announce(&self, device_id: DeviceId, connected: bool, at: Timestamp) {
+        // Nobody listening is fine.
+        let _ = self.presence.send(Presence {
+            device_id,
+            connected,
+            at,
+        });
+    }
+
+    fn next(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn devices(&self) -> MutexGuard<'_, HashMap<DeviceId, Device>> {
+        // Nothing panics while it holds the lock.
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts the driver of a device's sessions.
+fn start(app: &App, device: DeviceId) -> Device {
+    let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
+    let (viewers, from_viewers) = mpsc::channel(COMMANDS_MAX);
+    let removed = Arc::new(Notify::new());
+    let queues = Queues {
+        commands: commanded,
+        viewers: from_viewers,
+        removed: Arc::clone(&removed),
+    };
+    app.tasks
+        .spawn(driver::run(app.clone(), device, queues, commands.clone()));
+    Device {
+        commands,
+        viewers,
+        removed,
+        link: None,
+        displaced: Displaced::default(),
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,278 @@
+//! An operator's websocket.
+
+use std::time::Duration;
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use longwire_protocol::{Receiver, proto, shell};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+
+use super::close;
+use super::pulse::Pulse;
+use super::socket::{self, Ending, Incoming, Outgoing, PING_EVERY};
+use crate::access::{self, Granted, Permission, Scope};
+use crate::app::App;
+use crate::auth::{Peer, Principal};
+use crate::bus::{self, CREDITS, FromSession, NewViewer, OpenError, Terminal, ToSession};
+use crate::error::ApiError;
+use crate::ids::DeviceId;
+use crate::session::{EndReason, Owner, ViewerId, ViewerKind};
+use crate::time::Timestamp;
+
+/// The subprotocol of real peers: chosen when offered, and what no subprotocol means.
+pub(super) const PLAIN_PROTOCOL: &str = "protomsg/msgpack";
+
+/// The subprotocol of our own page.
+const OWN_PROTOCOL: &str = "longwire.v1";
+
+/// What is taken from the queue at a time.
+const BATCH: usize = 64;
+
+/// How often an operator's right to be here is looked at although nothing was heard of a change: accounts
+/// can be changed on the server's machine without a word to this process.
+const RIGHTS_EVERY: Duration = Duration::from_secs(30);
+
+/// `GET /api/management/v1/deviceconnect/devices/{id}/connect`: an operator's terminal.
+///
+/// # Errors
+/// 400 when it is no websocket handshake, 403 without the right, 404 when the device is not connected.
+pub async fn user_connect(
+    State(app): State<App>,
+    principal: Principal,
+    Peer(address): Peer,
+    Path(device): Path<String>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    let disconnected = || ApiError::not_found("failed to connect to device: device disconnected");
+    let device: DeviceId = device.parse().map_err(|_| disconnected())?;
+    let granted = granted(&principal, device)?;
+    if !app.bus.is_connected(device).await {
+        return Err(disconnected());
+    }
+    let upgrade = socket::limited(handshake(upgrade)?).protocols([OWN_PROTOCOL, PLAIN_PROTOCOL]);
+    let kind = match upgrade.selected_protocol() {
+        Some(chosen) if chosen == OWN_PROTOCOL => ViewerKind::Acknowledging,
+        Some(_) | None => ViewerKind::Plain,
+    };
+    let viewer = NewViewer {
+        owner: Owner::new(&granted, Some(address)),
+        kind,
+    };
+    let tasks = app.tasks.clone();
+    Ok(upgrade.on_upgrade(move |socket| {
+        tasks.track_future(serve(app, principal, device, viewer, socket))
+    }))
+}
+
+/// The handshake, or the answer to a request that is none.
+pub(super) fn handshake(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<WebSocketUpgrade, ApiError> {
+    upgrade.map_err(|rejection| ApiError::new(StatusCode::BAD_REQUEST, rejection.body_text()))
+}
+
+fn granted(principal: &Principal, device: DeviceId) -> Result<Granted, ApiError> {
+    access::require(principal, Permission::DeviceConnect, Scope::Device(device))
+}
+
+async fn serve(
+    app: App,
+    principal: Principal,
+    device: DeviceId,
+    viewer: NewViewer,
+    socket: WebSocket,
+) {
+    let (mut incoming, mut outgoing) = socket::split(socket, Receiver::User);
+    let ending = match app.bus.open(device, viewer).await {
+        Ok(terminal) => {
+            run(
+                &app,
+                principal,
+                device,
+                terminal,
+                &mut incoming,
+                &mut outgoing,
+            )
+            .await
+        }
+        Err(error) => {
+            let code = match error {
+                OpenError::Disconnected => close_code::AWAY,
+                OpenError::TooMany => close_code::AGAIN,
+            };
+            Ending::Close(close::frame(code, error.to_string()))
+        }
+    };
+    if let Ending::Close(frame) = &ending {
+        tracing::info!(%device, code = frame.code, reason = frame.reason.as_str(), "terminal closed by the server");
+    }
+    socket::finish(ending, incoming, outgoing).await;
+}
+
+async fn run(
+    app: &App,
+    principal: Principal,
+    device: DeviceId,
+    terminal: Terminal,
+    incoming: &mut Incoming,
+    outgoing: &mut Outgoing,
+) -> Ending {
+    let Terminal {
+        viewer,
+        to_session,
+        from_session,
+        cut,
+    } = terminal;
+    let session = Session { viewer, to_session };
+    let credits = Semaphore::new(CREDITS as usize);
+    let ending = tokio::select! {
+        ending = listen(incoming, &session, &credits) => ending,
+        ending = talk(outgoing, from_session, &session, &credits) => ending,
+        reason = cut => reason.map_or(Ending::Gone, |reason| Ending::Close(close::viewer(reason))),
+        ending = watch_rights(app, principal, device, &session) => ending,
+    };
+    session.tell(ToSession::Gone).await;
+    ending
+}
+
+/// The way to the session.
+struct Session {
+    viewer: ViewerId,
+    to_session: mpsc::Sender<(ViewerId, ToSession)>,
+}
+
+impl Session {
+    /// A session that has ended needs to know nothing; its end is told by the other road.
+    async fn tell(&self, what: ToSession) {
+        let _ = self.to_session.send((self.viewer, what)).await;
+    }
+}
+
+/// Hands on what the operator's end says, as far as it can pay for it.
+async fn listen(incoming: &mut Incoming, session: &Session, credits: &Semaphore) -> Ending {
+    let pulse = Pulse::default();
+    loop {
+        let (message, size) = match incoming.next(&pulse).await {
+            Ok(next) => next,
+            Err(ending) => return ending,
+        };
+        let cost = bus::cost(size);
+        let Ok(paid) = credits.acquire_many(cost).await else {
+            return Ending::Gone;
+        };
+        // They come back from the session.
+        paid.forget();
+        session.tell(ToSession::Said { message, cost }).await;
+    }
+}
+
+/// Sends what the session says, and pings.
+async fn talk(
+    outgoing: &mut Outgoing,
+    mut queue: mpsc::Receiver<FromSession>,
+    session: &Session,
+    credits: &Semaphore,
+) -> Ending {
+    let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        let sent = tokio::select! {
+            count = queue.recv_many(&mut batch, BATCH) => {
+                if count == 0 {
+                    // The reason comes by the other road.
+                    return std::future::pending().await;
+                }
+                send(outgoing, &mut batch, session, credits).await
+            }
+            _ = pings.tick() => outgoing.ping().await,
+        };
+        if let Err(ending) = sent {
+            return ending;
+        }
+    }
+}
+
+async fn send(
+    outgoing: &mut Outgoing,
+    batch: &mut Vec<FromSession>,
+    session: &Session,
+    credits: &Semaphore,
+) -> Result<(), Ending> {
+    let (mut messages, mut output) = (0, 0);
+    for item in batch.drain(..) {
+        match item {
+            FromSession::Message(message) => {
+                messages += 1;
+                if message.proto == proto::SHELL && message.typ == shell::typ::SHELL {
+                    output += message.body.len();
+                }
+                outgoing.feed(&message).await?;
+            }
+            FromSession::Credit(given) => credits.add_permits(given as usize),
+            FromSession::Close(reason) => {
+                outgoing.flush().await?;
+                return Err(Ending::Close(close::viewer(reason)));
+            }
+        }
+    }
+    outgoing.flush().await?;
+    if messages > 0 {
+        session.tell(ToSession::Written { messages, output }).await;
+    }
+    Ok(())
+}
+
+/// Ends the session when its operator has signed out or lost the right. The websocket is then closed by
+/// the session, after what it has to say.
+async fn watch_rights(
+    app: &App,
+    mut principal: Principal,
+    device: DeviceId,
+    session: &Session,
+) -> Ending {
+    let mut rights = app.links.rights();
+    // The first tick is at once: something may have changed between the token's check and now.
+    let mut ticks = interval(RIGHTS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let changed = async {
+            if rights.changed().await.is_err() {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = changed => {}
+        }
+        if !may_go_on(app, &mut principal, device).await {
+            session.tell(ToSession::End(EndReason::NotAllowed)).await;
+            return std::future::pending().await;
+        }
+    }
+}
+
+async fn may_go_on(app: &App, principal: &mut Principal, device: DeviceId) -> bool {
+    let owner = async {
+        let mut store = app.store.read().await?;
+        store
+            .user_token_owner(principal.token_id, Timestamp::now())
+            .await
+    };
+    match owner.await {
+        Ok(Some(owner)) if owner.user_id == principal.user_id => {
+            principal.roles = owner.roles;
+            granted(principal, device).is_ok()
+        }
+        Ok(_) => false,
+        Err(error) => {
+            // Nobody has lost a right because the database is busy; it is looked at again.
+            tracing::error!(%error, "a login could not be looked up");
+            true
+        }
+    }
+}
