@@ -20,6 +20,9 @@ mod tail;
 mod terminal;
 mod viewer;
 
+#[cfg(test)]
+mod tests;
+
 pub use device::{AWAY_MAX, DeviceSessions};
 pub use effect::{CloseReason, Effect, Happened, Record};
 pub use input::{EndReason, Input, LinkKind, Owner, ViewerId, ViewerKind};

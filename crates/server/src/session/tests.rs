@@ -1,0 +1,919 @@
+//! The rules, one after another, under a clock that stands still until it is told otherwise.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use longwire_protocol::shell::{Ended, FromDevice, FromUser, Stop, Winsize, text};
+use longwire_protocol::{Message, Receiver, control, decode, encode, limits, prop, proto};
+
+use super::*;
+use crate::ids::UserId;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A state machine with its surroundings.
+struct Stage {
+    now: Instant,
+    sessions: DeviceSessions,
+    effects: Vec<Effect>,
+    /// Openings are written down by themselves.
+    records: bool,
+    /// What has been sent counts as written at once.
+    writes: bool,
+}
+
+/// What the two sides got to see since it was last asked.
+#[derive(Debug, Default)]
+struct Seen {
+    device: Vec<Message>,
+    viewers: Vec<(ViewerId, Message)>,
+    closed: Vec<(ViewerId, CloseReason)>,
+    cut: Vec<(ViewerId, CloseReason)>,
+    credits: u32,
+    records: Vec<Happened>,
+    link_closed: bool,
+}
+
+impl Stage {
+    /// A connected device without sessions.
+    fn new() -> Self {
+        let mut stage = Self {
+            now: Instant::now(),
+            sessions: DeviceSessions::default(),
+            effects: Vec::new(),
+            records: true,
+            writes: true,
+        };
+        stage.input(Input::LinkUp {
+            kind: LinkKind::Plain,
+        });
+        stage
+    }
+
+    fn input(&mut self, input: Input) {
+        self.sessions.handle(self.now, input, &mut self.effects);
+        self.sessions.settle(self.now, &mut self.effects);
+        self.follow_up();
+    }
+
+    /// Does at once what the surroundings do in time.
+    fn follow_up(&mut self) {
+        let mut next = 0;
+        while let Some(effect) = self.effects.get(next).cloned() {
+            next += 1;
+            let answer = match effect {
+                Effect::Record(record) if self.records && record.happened == Happened::Opened => {
+                    Input::Recorded {
+                        sid: record.sid,
+                        ok: true,
+                    }
+                }
+                Effect::ToDevice(message) if self.writes => Input::LinkWritten {
+                    messages: 1,
+                    bytes: message.body.len(),
+                },
+                Effect::ToViewer(viewer, message) if self.writes => Input::ViewerWritten {
+                    viewer,
+                    messages: 1,
+                    output: output_of(&message).map_or(0, |output| output.len()),
+                },
+                Effect::Record(_)
+                | Effect::ToDevice(_)
+                | Effect::ToViewer(..)
+                | Effect::Credit(..)
+                | Effect::CloseViewer(..)
+                | Effect::CutViewer(..)
+                | Effect::CloseLink(_) => continue,
+            };
+            self.sessions.handle(self.now, answer, &mut self.effects);
+            self.sessions.settle(self.now, &mut self.effects);
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(due) = self.sessions.deadline(self.now).filter(|due| *due <= end) {
+            assert!(due >= self.now || self.sessions.deadline(self.now) != Some(due));
+            self.now = due.max(self.now);
+            self.input(Input::Tick);
+        }
+        self.now = end;
+    }
+
+    fn attach(&mut self, number: u64, owner: UserId) -> ViewerId {
+        self.attach_as(number, owner, ViewerKind::Plain)
+    }
+
+    fn attach_as(&mut self, number: u64, owner: UserId, kind: ViewerKind) -> ViewerId {
+        let viewer = ViewerId(number);
+        self.input(Input::Attach {
+            viewer,
+            sid: sid(number),
+            owner: Owner::for_test(owner),
+            kind,
+        });
+        viewer
+    }
+
+    /// A viewer with a running shell; nothing of it is left to be seen.
+    fn running(&mut self, number: u64, owner: UserId) -> ViewerId {
+        let viewer = self.attach(number, owner);
+        self.user(viewer, FromUser::New { size: None });
+        self.device(number, FromDevice::Started);
+        self.seen();
+        viewer
+    }
+
+    fn user(&mut self, viewer: ViewerId, says: FromUser) {
+        self.user_message(viewer, says.to_message("someone else's"));
+    }
+
+    fn user_message(&mut self, viewer: ViewerId, message: Message) {
+        self.input(Input::FromViewer {
+            viewer,
+            message,
+            cost: 1,
+        });
+    }
+
+    fn device(&mut self, number: u64, says: FromDevice) {
+        self.input(Input::FromDevice(says.to_message(&sid(number))));
+    }
+
+    fn seen(&mut self) -> Seen {
+        let mut seen = Seen::default();
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::ToDevice(message) => seen.device.push(message),
+                Effect::ToViewer(viewer, message) => seen.viewers.push((viewer, message)),
+                Effect::Credit(_, credits) => seen.credits += credits,
+                Effect::CloseViewer(viewer, reason) => seen.closed.push((viewer, reason)),
+                Effect::CutViewer(viewer, reason) => seen.cut.push((viewer, reason)),
+                Effect::CloseLink(_) => seen.link_closed = true,
+                Effect::Record(record) => seen.records.push(record.happened),
+            }
+        }
+        seen
+    }
+}
+
+impl Seen {
+    fn device_said(&self) -> Vec<FromUser> {
+        let said = self.device.iter().map(FromUser::try_from);
+        said.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn viewer_heard(&self, viewer: ViewerId) -> Vec<FromDevice> {
+        let messages = self.viewers.iter().filter(|(to, _)| *to == viewer);
+        let heard = messages.map(|(_, message)| FromDevice::try_from(message));
+        heard.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn output(&self, viewer: ViewerId) -> Vec<u8> {
+        let messages = self.viewers.iter().filter(|(to, _)| *to == viewer);
+        let output = messages.filter_map(|(_, message)| output_of(message));
+        output.flatten().collect()
+    }
+}
+
+fn output_of(message: &Message) -> Option<Bytes> {
+    if let Ok(FromDevice::Output(output)) = FromDevice::try_from(message) {
+        Some(output)
+    } else {
+        None
+    }
+}
+
+fn sid(number: u64) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+fn size(rows: u16, cols: u16) -> Winsize {
+    Winsize::new(rows, cols).unwrap()
+}
+
+fn input(bytes: &'static [u8]) -> FromUser {
+    FromUser::Input(Bytes::from_static(bytes))
+}
+
+fn stop(text: &str) -> FromUser {
+    FromUser::Stop {
+        error: Some(text.to_owned()),
+    }
+}
+
+fn exited() -> FromDevice {
+    FromDevice::Stop(Stop {
+        error: true,
+        reason: None,
+        exit_status: None,
+        text: text::READ_ERROR.to_owned(),
+    })
+}
+
+fn stopped() -> FromDevice {
+    FromDevice::Stop(Stop::default())
+}
+
+#[test]
+fn item_05_every_message_to_a_device_has_our_sid_and_user_and_fits() {
+    let mut stage = Stage::new();
+    let user = UserId::new();
+    let viewer = stage.attach(1, user);
+    stage.user(
+        viewer,
+        FromUser::New {
+            size: Some(size(40, 80)),
+        },
+    );
+    stage.device(1, FromDevice::Started);
+    let mut paste = FromUser::Input(Bytes::from(vec![b'x'; 100_000])).to_message("");
+    paste.props.set("user_id", "somebody else");
+    paste.props.set("anything", 1);
+    stage.user_message(viewer, paste);
+    stage.user(viewer, FromUser::Resize(size(1, 2)));
+    stage.device(1, FromDevice::Ping { timeout_s: None });
+    stage.user(viewer, FromUser::Stop { error: None });
+    let seen = stage.seen();
+    assert_eq!(seen.device.len(), 1 + 14 + 1 + 1 + 1);
+    for message in &seen.device {
+        assert_eq!(message.sid, sid(1));
+        assert_eq!(
+            message.props.get_str(prop::USER_ID),
+            Some(user.to_string().as_str())
+        );
+        assert_eq!(message.props.get("anything"), None);
+        let packed = encode(message, Receiver::Device);
+        assert!(packed.len() <= limits::AGENT_READ_LIMIT);
+        assert_eq!(decode(packed).as_ref(), Ok(message));
+    }
+}
+
+#[test]
+fn item_06_a_paste_arrives_whole_in_parts_and_is_paid_back_once_sent() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.writes = false;
+    let paste: Vec<u8> = (0..1_000_000_u32).map(|i| i as u8).collect();
+    stage.user(viewer, FromUser::Input(Bytes::from(paste.clone())));
+    let mut arrived = Vec::new();
+    let mut credits = 0;
+    while arrived.len() < paste.len() {
+        let seen = stage.seen();
+        let under_way: usize = seen.device.iter().map(|message| message.body.len()).sum();
+        assert!(seen.device.len() <= 64 && under_way <= 128 * 1024 + limits::INPUT_BODY_MAX);
+        assert!(!seen.device.is_empty(), "stuck at {}", arrived.len());
+        assert_eq!(credits, 0);
+        credits += seen.credits;
+        for message in &seen.device {
+            assert!(message.body.len() <= limits::INPUT_BODY_MAX);
+            arrived.extend_from_slice(&message.body);
+        }
+        stage.input(Input::LinkWritten {
+            messages: seen.device.len(),
+            bytes: under_way,
+        });
+    }
+    assert_eq!(arrived, paste);
+    assert_eq!(credits + stage.seen().credits, 1);
+}
+
+#[test]
+fn a_paste_in_one_session_does_not_hold_up_another() {
+    let mut stage = Stage::new();
+    let user = UserId::new();
+    let (one, two) = (stage.running(1, user), stage.running(2, user));
+    stage.writes = false;
+    stage.user(one, FromUser::Input(Bytes::from(vec![b'x'; 1_000_000])));
+    stage.user(two, input(b"\x03"));
+    let under_way = stage.seen().device;
+    stage.input(Input::LinkWritten {
+        messages: 1,
+        bytes: under_way[0].body.len(),
+    });
+    stage.input(Input::LinkWritten {
+        messages: 1,
+        bytes: under_way[1].body.len(),
+    });
+    let next = stage.seen().device;
+    assert!(next.iter().any(|message| message.sid == sid(2)));
+}
+
+#[test]
+fn item_08_what_a_device_says_about_sessions_it_does_not_have_harms_nobody() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    for says in [
+        FromDevice::Started,
+        FromDevice::Output(Bytes::from_static(b"x")),
+        exited(),
+        FromDevice::InputFailed("no".to_owned()),
+    ] {
+        stage.device(77, says);
+    }
+    let seen = stage.seen();
+    assert!(seen.device.is_empty() && seen.viewers.is_empty());
+    stage.device(1, FromDevice::Output(Bytes::from_static(b"y")));
+    assert_eq!(stage.seen().output(viewer), b"y");
+}
+
+#[test]
+fn a_shell_left_over_from_before_the_server_started_is_ended_when_it_pings() {
+    let mut stage = Stage::new();
+    stage.device(77, FromDevice::Ping { timeout_s: None });
+    stage.device(77, FromDevice::Ping { timeout_s: None });
+    let seen = stage.seen();
+    assert_eq!(seen.device_said(), [stop(text::USER_DISCONNECTED)]);
+    assert_eq!(seen.device[0].sid, sid(77));
+}
+
+#[test]
+fn item_09_status_and_timeout_reach_users_in_nine_bytes() {
+    let mut stage = Stage::new();
+    let viewer = stage.attach(1, UserId::new());
+    stage.user(viewer, FromUser::New { size: None });
+    stage.device(1, FromDevice::Refused("no".to_owned()));
+    stage.running(2, UserId::new());
+    stage.pass(31 * SECOND);
+    let seen = stage.seen();
+    let pings = seen.viewer_heard(ViewerId(2));
+    assert_eq!(
+        pings,
+        [FromDevice::Ping {
+            timeout_s: Some(65)
+        }]
+    );
+    let ping = encode(&seen.viewers[0].1, Receiver::User);
+    let timeout = b"\xa7timeout\xd3\0\0\0\0\0\0\0\x41";
+    assert!(ping.windows(timeout.len()).any(|part| part == timeout));
+}
+
+#[test]
+fn item_10_a_second_terminal_of_an_operator_with_one_attached_is_refused_at_once() {
+    let mut stage = Stage::new();
+    let user = UserId::new();
+    stage.running(1, user);
+    let second = stage.attach(2, user);
+    stage.user(second, FromUser::New { size: None });
+    stage.device(2, FromDevice::Refused(text::TOO_MANY_SESSIONS.to_owned()));
+    let seen = stage.seen();
+    assert_eq!(
+        seen.viewer_heard(second),
+        [FromDevice::Refused(text::TOO_MANY_SESSIONS.to_owned())]
+    );
+    assert!(matches!(
+        seen.records[..],
+        [Happened::Opened, Happened::Refused { .. }]
+    ));
+}
+
+#[test]
+fn a_refusal_because_of_a_shell_that_is_just_ending_is_tried_again_once() {
+    let mut stage = Stage::new();
+    let user = UserId::new();
+    let first = stage.running(1, user);
+    stage.input(Input::ViewerGone(first));
+    let second = stage.attach(2, user);
+    stage.user(second, FromUser::New { size: None });
+    stage.seen();
+    stage.device(2, FromDevice::Refused(text::TOO_MANY_SESSIONS.to_owned()));
+    stage.pass(5 * SECOND - Duration::from_millis(1));
+    assert!(stage.seen().device.is_empty());
+    stage.pass(Duration::from_millis(1));
+    assert_eq!(stage.seen().device_said(), [FromUser::New { size: None }]);
+    stage.device(2, FromDevice::Refused(text::TOO_MANY_SESSIONS.to_owned()));
+    assert_eq!(
+        stage.seen().viewer_heard(second),
+        [FromDevice::Refused(text::TOO_MANY_SESSIONS.to_owned())]
+    );
+}
+
+#[test]
+fn item_11_a_device_that_stays_away_ends_its_sessions_after_30_seconds() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.input(Input::LinkDown);
+    stage.pass(AWAY_MAX - Duration::from_millis(1));
+    assert!(stage.seen().closed.is_empty());
+    stage.pass(Duration::from_millis(1));
+    let seen = stage.seen();
+    let [FromDevice::Stop(stop)] = &seen.viewer_heard(viewer)[..] else {
+        panic!("{seen:?}")
+    };
+    assert_eq!(stop.reason, Some(Ended::DeviceGone));
+    let reason = CloseReason::Ended(EndReason::DeviceGone);
+    assert_eq!(seen.closed, [(viewer, reason)]);
+    // Who does not leave by then is left.
+    stage.pass(5 * SECOND);
+    assert_eq!(stage.seen().cut, [(viewer, reason)]);
+}
+
+#[test]
+fn a_device_that_comes_back_in_time_finds_its_sessions() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.user(viewer, FromUser::Resize(size(50, 100)));
+    stage.input(Input::LinkDown);
+    stage.seen();
+    stage.pass(20 * SECOND);
+    stage.user(viewer, input(b"typed meanwhile"));
+    assert!(stage.seen().device.is_empty());
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    let said = stage.seen().device_said();
+    assert_eq!(
+        said,
+        [
+            FromUser::Resize(size(50, 100)),
+            input(b""),
+            input(b"typed meanwhile"),
+        ]
+    );
+    stage.device(1, FromDevice::Output(Bytes::from_static(b"back")));
+    assert_eq!(stage.seen().output(viewer), b"back");
+    stage.pass(60 * SECOND);
+    assert!(stage.seen().closed.is_empty());
+}
+
+#[test]
+fn a_device_that_has_restarted_ends_the_shells_it_lost() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.input(Input::LinkDown);
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    stage.seen();
+    stage.device(
+        1,
+        FromDevice::InputFailed(text::SESSION_NOT_FOUND.to_owned()),
+    );
+    let seen = stage.seen();
+    assert!(matches!(
+        seen.viewer_heard(viewer)[..],
+        [FromDevice::Stop(Stop {
+            error: true,
+            reason: Some(Ended::DeviceGone),
+            ..
+        })]
+    ));
+    assert!(seen.device.is_empty());
+}
+
+#[test]
+fn item_12_a_lost_operator_ends_the_shell() {
+    let mut stage = Stage::new();
+    let user = UserId::new();
+    let viewer = stage.running(1, user);
+    stage.input(Input::ViewerGone(viewer));
+    let seen = stage.seen();
+    assert_eq!(seen.device_said(), [stop("user disconnected")]);
+    assert_eq!(seen.device[0].props.get_int(prop::STATUS), Some(2));
+    assert_eq!(
+        seen.device[0].props.get_str(prop::USER_ID),
+        Some(user.to_string().as_str())
+    );
+    // Answers, none, one or two, change nothing.
+    stage.device(1, exited());
+    stage.device(1, stopped());
+    assert!(stage.seen().device.is_empty());
+}
+
+#[test]
+fn item_13_a_stop_and_a_lost_operator_are_one_stop() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.user(viewer, FromUser::Stop { error: None });
+    stage.user(viewer, FromUser::Stop { error: None });
+    stage.input(Input::ViewerGone(viewer));
+    let seen = stage.seen();
+    assert_eq!(seen.device_said(), [FromUser::Stop { error: None }]);
+    assert!(matches!(
+        seen.records[..],
+        [Happened::Ended {
+            reason: Some(Ended::Stopped),
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn item_14_a_shell_that_ends_by_itself_is_stopped_once_and_told_once() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.device(1, FromDevice::Output(Bytes::from_static(b"logout")));
+    stage.device(1, exited());
+    stage.user(viewer, FromUser::Stop { error: None });
+    stage.device(1, stopped());
+    stage.input(Input::ViewerGone(viewer));
+    let seen = stage.seen();
+    assert_eq!(seen.device_said(), [FromUser::Stop { error: None }]);
+    assert_eq!(
+        seen.viewer_heard(viewer),
+        [FromDevice::Output(Bytes::from_static(b"logout")), exited()]
+    );
+}
+
+#[test]
+fn the_end_that_our_agent_gives_reaches_user_and_record() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    let end = Stop {
+        error: true,
+        reason: Some(Ended::Exited),
+        exit_status: Some(3),
+        text: "shell exited with status 3".to_owned(),
+    };
+    stage.device(1, FromDevice::Stop(end.clone()));
+    let seen = stage.seen();
+    assert_eq!(seen.viewer_heard(viewer), [FromDevice::Stop(end.clone())]);
+    assert_eq!(
+        seen.records,
+        [Happened::Ended {
+            reason: end.reason,
+            exit_status: end.exit_status,
+            text: end.text
+        }]
+    );
+}
+
+#[test]
+fn item_16_a_size_that_follows_new_arrives_after_the_shell_has_started() {
+    let mut stage = Stage::new();
+    let viewer = stage.attach(1, UserId::new());
+    stage.user(viewer, FromUser::New { size: None });
+    stage.user(viewer, FromUser::Resize(size(40, 200)));
+    assert_eq!(stage.seen().device_said(), [FromUser::New { size: None }]);
+    stage.device(1, FromDevice::Started);
+    assert_eq!(
+        stage.seen().device_said(),
+        [FromUser::Resize(size(40, 200))]
+    );
+}
+
+#[test]
+fn item_24_pongs_of_users_never_reach_a_device_and_its_pings_are_answered_at_once() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.user(viewer, FromUser::Pong);
+    stage.user(viewer, FromUser::Ack { offset: 7 });
+    assert!(stage.seen().device.is_empty());
+    stage.device(
+        1,
+        FromDevice::Ping {
+            timeout_s: Some(65),
+        },
+    );
+    let seen = stage.seen();
+    assert_eq!(seen.device_said(), [FromUser::Pong]);
+    assert!(seen.viewers.is_empty());
+}
+
+#[test]
+fn item_26_handshakes_are_answered_and_transfers_refused_without_the_device() {
+    use control::{Control, Error};
+    let mut stage = Stage::new();
+    let viewer = stage.attach(1, UserId::new());
+    let ask = |stage: &mut Stage, message| {
+        stage.user_message(viewer, message);
+        let seen = stage.seen();
+        assert!(seen.device.is_empty());
+        assert_eq!(seen.viewers[0].1.sid, sid(1));
+        Control::try_from(&seen.viewers[0].1).unwrap()
+    };
+    let open = |versions| Control::Open { versions }.to_message("");
+    assert_eq!(
+        ask(&mut stage, open(vec![1])),
+        Control::Accept {
+            version: 1,
+            protocols: vec![proto::SHELL]
+        }
+    );
+    let Control::Error(Error { err, close, .. }) = ask(&mut stage, open(vec![2])) else {
+        panic!("accepted")
+    };
+    assert_eq!(err, "handshake rejected: require version 1");
+    assert!(close);
+    for (number, words) in [
+        (2, "no handler registered for protocol: 0x0002"),
+        (3, "no handler registered for protocol: 0x0003"),
+        (4, "no handler registered for protocol: 0x0004"),
+        (99, "no handler registered for protocol: 0x0063"),
+    ] {
+        let message = Message {
+            proto: number,
+            typ: "stat".to_owned(),
+            ..Message::default()
+        };
+        let Control::Error(error) = ask(&mut stage, message) else {
+            panic!("accepted")
+        };
+        assert_eq!(error.err, words);
+        assert_eq!(error.msgproto, Some(number));
+        assert_eq!(error.msgtype.as_deref(), Some("stat"));
+    }
+}
+
+#[test]
+fn an_unknown_shell_message_is_answered_as_agents_do() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.user_message(
+        viewer,
+        Message {
+            proto: proto::SHELL,
+            typ: "dance".to_owned(),
+            ..Message::default()
+        },
+    );
+    let seen = stage.seen();
+    assert!(seen.device.is_empty());
+    assert_eq!(
+        seen.viewer_heard(viewer),
+        [FromDevice::Failed {
+            typ: "dance".to_owned(),
+            text: "unknown message protocol and type: 1/dance".to_owned()
+        }]
+    );
+}
+
+#[test]
+fn item_27_two_sessions_of_one_device_never_see_each_other() {
+    let mut stage = Stage::new();
+    let one = stage.running(1, UserId::new());
+    let two = stage.running(2, UserId::new());
+    stage.device(1, FromDevice::Output(Bytes::from_static(b"one")));
+    stage.device(2, FromDevice::Output(Bytes::from_static(b"two")));
+    // A user who gives somebody else's session id only ever speaks to their own.
+    stage.user_message(one, input(b"typed").to_message(&sid(2)));
+    let seen = stage.seen();
+    assert_eq!(seen.output(one), b"one");
+    assert_eq!(seen.output(two), b"two");
+    assert_eq!(seen.device.len(), 1);
+    assert_eq!(seen.device[0].sid, sid(1));
+}
+
+#[test]
+fn the_device_hears_of_a_session_only_once_it_is_written_down() {
+    let mut stage = Stage::new();
+    stage.records = false;
+    let viewer = stage.attach(1, UserId::new());
+    stage.user(viewer, FromUser::New { size: None });
+    stage.user(viewer, input(b"early"));
+    let seen = stage.seen();
+    assert!(seen.device.is_empty());
+    assert_eq!(seen.records, [Happened::Opened]);
+    stage.input(Input::Recorded {
+        sid: sid(1),
+        ok: true,
+    });
+    assert_eq!(stage.seen().device_said(), [FromUser::New { size: None }]);
+    stage.device(1, FromDevice::Started);
+    assert_eq!(stage.seen().device_said(), [input(b"early")]);
+}
+
+#[test]
+fn a_session_that_cannot_be_written_down_is_refused() {
+    let mut stage = Stage::new();
+    stage.records = false;
+    let viewer = stage.attach(1, UserId::new());
+    stage.user(viewer, FromUser::New { size: None });
+    stage.input(Input::Recorded {
+        sid: sid(1),
+        ok: false,
+    });
+    let seen = stage.seen();
+    assert!(seen.device.is_empty());
+    assert_eq!(
+        seen.viewer_heard(viewer),
+        [FromDevice::Refused("internal error".to_owned())]
+    );
+}
+
+#[test]
+fn stops_that_may_have_been_lost_are_sent_again_over_the_next_link() {
+    let mut stage = Stage::new();
+    let (gone, ended) = (
+        stage.running(1, UserId::new()),
+        stage.running(2, UserId::new()),
+    );
+    stage.input(Input::LinkDown);
+    stage.input(Input::ViewerGone(gone));
+    assert!(stage.seen().device.is_empty());
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    let seen = stage.seen();
+    assert_eq!(seen.device[0].sid, sid(1));
+    assert_eq!(seen.device_said()[0], stop(text::USER_DISCONNECTED));
+    // Answered: forgotten. Not answered: sent again.
+    stage.device(1, stopped());
+    stage.device(2, exited());
+    stage.seen();
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    let seen = stage.seen();
+    assert_eq!(seen.device.len(), 1);
+    assert_eq!(seen.device[0].sid, sid(2));
+    // A shell that is wanted again is not stopped.
+    stage.user(ended, FromUser::New { size: None });
+    stage.device(2, stopped());
+    stage.device(2, FromDevice::Started);
+    stage.seen();
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    assert_eq!(stage.seen().device_said(), [input(b"")]);
+}
+
+#[test]
+fn a_new_whose_answer_was_lost_with_the_link_is_asked_again() {
+    let mut stage = Stage::new();
+    let viewer = stage.attach(1, UserId::new());
+    stage.user(viewer, FromUser::New { size: None });
+    stage.input(Input::LinkDown);
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    let new = FromUser::New { size: None };
+    assert_eq!(stage.seen().device_said(), [new.clone(), new]);
+    stage.device(1, FromDevice::Refused(text::ALREADY_RUNNING.to_owned()));
+    assert_eq!(stage.seen().viewer_heard(viewer), [FromDevice::Started]);
+}
+
+#[test]
+fn a_device_that_does_not_answer_new_is_given_up() {
+    let mut stage = Stage::new();
+    let viewer = stage.attach(1, UserId::new());
+    stage.user(viewer, FromUser::New { size: None });
+    stage.seen();
+    stage.pass(60 * SECOND);
+    let seen = stage.seen();
+    assert_eq!(seen.device_said(), [stop("the device does not answer")]);
+    let heard = seen.viewer_heard(viewer);
+    assert_eq!(
+        heard.last(),
+        Some(&FromDevice::Refused(
+            "the device does not answer".to_owned()
+        ))
+    );
+    // A late answer starts nothing.
+    stage.device(1, FromDevice::Started);
+    assert!(stage.seen().viewers.is_empty());
+}
+
+#[test]
+fn a_viewer_that_takes_nothing_holds_the_device_for_15_seconds_and_is_then_cut() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.writes = false;
+    let mut sent = 0;
+    let flood = |stage: &mut Stage, sent: &mut usize| {
+        while stage.sessions.hears_device(stage.now) {
+            stage.device(1, FromDevice::Output(Bytes::from(vec![b'x'; 4096])));
+            *sent += 4096;
+        }
+    };
+    flood(&mut stage, &mut sent);
+    // Under way to the socket and waiting here.
+    assert!(
+        (512 * 1024..=513 * 1024 + 32 * 1024).contains(&sent),
+        "{sent}"
+    );
+    // A real agent must be read from every few seconds.
+    for seconds in 1..15 {
+        stage.pass(SECOND);
+        let before = sent;
+        flood(&mut stage, &mut sent);
+        assert_eq!(sent > before, seconds % 2 == 0, "after {seconds} s");
+    }
+    assert!(stage.seen().cut.is_empty());
+    stage.pass(SECOND);
+    let seen = stage.seen();
+    assert_eq!(seen.cut, [(viewer, CloseReason::TooSlow)]);
+    assert_eq!(seen.device_said(), [stop(text::USER_DISCONNECTED)]);
+    assert!(stage.sessions.hears_device(stage.now));
+}
+
+#[test]
+fn a_viewer_that_takes_a_little_is_not_cut() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.writes = false;
+    for _ in 0..20 {
+        while stage.sessions.hears_device(stage.now) {
+            stage.device(1, FromDevice::Output(Bytes::from(vec![b'x'; 4096])));
+        }
+        stage.pass(14 * SECOND);
+        stage.input(Input::ViewerWritten {
+            viewer,
+            messages: 1,
+            output: 4096,
+        });
+        assert!(stage.seen().cut.is_empty());
+    }
+}
+
+#[test]
+fn our_page_gets_offsets_and_no_more_than_it_has_shown_and_512_kib() {
+    let mut stage = Stage::new();
+    let viewer = stage.attach_as(1, UserId::new(), ViewerKind::Acknowledging);
+    stage.user(viewer, FromUser::New { size: None });
+    stage.device(1, FromDevice::Started);
+    stage.seen();
+    let mut sent = 0;
+    while stage.sessions.hears_device(stage.now) {
+        stage.device(1, FromDevice::Output(Bytes::from(vec![b'x'; 10_000])));
+        sent += 10_000;
+    }
+    let mut offset = 0;
+    let mut shown = |stage: &mut Stage| {
+        for (_, message) in stage.seen().viewers {
+            let output = output_of(&message).unwrap();
+            assert_eq!(message.props.get_int(prop::OFFSET), Some(offset));
+            offset += output.len() as i64;
+        }
+        offset
+    };
+    let unacknowledged = shown(&mut stage);
+    assert!((512 * 1024..544 * 1024).contains(&unacknowledged));
+    // Acknowledging what was never sent does not help.
+    stage.user(
+        viewer,
+        FromUser::Ack {
+            offset: i64::MAX as u64,
+        },
+    );
+    assert_eq!(shown(&mut stage), sent);
+}
+
+#[test]
+fn an_end_waits_for_the_output_before_it() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.writes = false;
+    let output: Vec<u8> = (0..400_000_u32).map(|i| i as u8).collect();
+    for part in output.chunks(255) {
+        stage.device(1, FromDevice::Output(Bytes::copy_from_slice(part)));
+    }
+    stage.device(1, exited());
+    let mut got = Vec::new();
+    loop {
+        let seen = stage.seen();
+        got.extend(seen.output(viewer));
+        let ended = seen.viewer_heard(viewer).contains(&exited());
+        assert_eq!(ended, got.len() == output.len());
+        if ended {
+            break;
+        }
+        for (viewer, message) in seen.viewers {
+            stage.input(Input::ViewerWritten {
+                viewer,
+                messages: 1,
+                output: output_of(&message).map_or(0, |output| output.len()),
+            });
+        }
+    }
+    assert_eq!(got, output);
+}
+
+#[test]
+fn a_server_that_ends_stops_every_shell_and_says_so() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.input(Input::End(EndReason::ServerEnding));
+    let seen = stage.seen();
+    assert_eq!(seen.device_said(), [stop("the server is shutting down")]);
+    assert!(seen.link_closed);
+    assert!(matches!(
+        seen.viewer_heard(viewer)[..],
+        [FromDevice::Stop(Stop {
+            reason: Some(Ended::Stopped),
+            ..
+        })]
+    ));
+    assert_eq!(
+        seen.closed,
+        [(viewer, CloseReason::Ended(EndReason::ServerEnding))]
+    );
+}
+
+#[test]
+fn an_operator_who_may_not_go_on_loses_shell_and_socket() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    let other = stage.running(2, UserId::new());
+    stage.input(Input::EndViewer(viewer, EndReason::NotAllowed));
+    stage.user(viewer, input(b"rm -rf /\r"));
+    stage.user(viewer, FromUser::New { size: None });
+    let seen = stage.seen();
+    assert_eq!(seen.device_said(), [stop("no longer allowed")]);
+    assert_eq!(
+        seen.closed,
+        [(viewer, CloseReason::Ended(EndReason::NotAllowed))]
+    );
+    stage.user(other, input(b"x"));
+    assert_eq!(stage.seen().device_said(), [input(b"x")]);
+}
