@@ -152,6 +152,23 @@ async fn item_44_a_token_change_keeps_shells() {
 }
 
 #[tokio::test]
+async fn item_44_a_token_change_in_the_middle_of_output_loses_nothing() {
+    let (agent, server, mut peer) = connected(config()).await;
+    peer.open("s").await;
+    peer.type_in("s", "seq 1 200000; echo 'do''ne'\n").await;
+    let mut seen = peer.output_until("s", "\n1000\r\n").await.into_bytes();
+    agent.authorise("second", &server);
+    while let Frame::Binary(bytes) = peer.frame().await {
+        seen.extend_from_slice(&longwire_protocol::decode(bytes).unwrap().body);
+    }
+    let mut next = server.accept().await;
+    let mut text = String::from_utf8(seen).unwrap();
+    text.push_str(&next.output_until("s", "done").await);
+    assert_counts_to(200_000, &text);
+    agent.end().await;
+}
+
+#[tokio::test]
 async fn item_44_an_empty_token_ends_all_shells_within_three_seconds() {
     let (agent, server, mut peer) = connected(config()).await;
     let mut pids = Vec::new();

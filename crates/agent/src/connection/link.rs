@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::heartbeat::{Beat, LinkHeartbeat};
-use super::outbox::{Answers, LinkState, Queues};
+use super::outbox::{Answers, LinkState, LinkSwitch, Queues};
 use crate::identity::{Authorization, Credentials, Identity};
 use crate::router::Router;
 
@@ -62,6 +62,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) answers: &'a Answers,
     /// What waits to be sent.
     pub(crate) queues: &'a mut Queues,
+    /// Tells shells whether there is a link.
+    pub(crate) switch: &'a LinkSwitch,
     /// Whether the device is still authorised.
     pub(crate) identity: &'a mut Identity,
     /// Whether the agent is ending.
@@ -81,12 +83,13 @@ where
         router,
         answers,
         queues,
+        switch,
         identity,
         shutdown,
     } = around;
     let (mut sink, mut stream) = socket.split();
     let finish = CancellationToken::new();
-    queues.set_link(LinkState::Plain);
+    switch.set(LinkState::Plain);
     let end = {
         let mut reader = Reader {
             router,
@@ -100,6 +103,8 @@ where
             end = reader.run(&mut stream) => end,
             error = &mut writing => LinkEnd::Lost(describe(error)),
         };
+        // Before the last writes: they end when no shell adds to them.
+        switch.set(LinkState::Down);
         if matches!(
             end,
             LinkEnd::NewCredentials | LinkEnd::Denied | LinkEnd::Shutdown
@@ -109,7 +114,6 @@ where
         }
         end
     };
-    queues.set_link(LinkState::Down);
     close(&mut sink, &end).await;
     end
 }

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::link::{LinkEnd, Surroundings};
-use self::outbox::{Answers, Queues};
+use self::outbox::{Answers, LinkSwitch, Queues};
 use self::redial::{Redial, Wait, named_seconds};
 use self::route::NewRoutes;
 use self::upgrade::UpgradeError;
@@ -38,12 +38,13 @@ pub async fn run(
     tls: Arc<ClientConfig>,
     shutdown: CancellationToken,
 ) {
-    let (outbox, answers, queues) = outbox::queues();
+    let (outbox, answers, queues, switch) = outbox::queues();
     let router = Router::new(config, outbox, answers.clone());
     let mut connection = Connection {
         router,
         answers,
         queues,
+        switch,
         identity,
         tls,
         shutdown,
@@ -56,6 +57,7 @@ struct Connection {
     router: Router,
     answers: Answers,
     queues: Queues,
+    switch: LinkSwitch,
     identity: Identity,
     tls: Arc<ClientConfig>,
     shutdown: CancellationToken,
@@ -121,6 +123,7 @@ impl Connection {
             router: &mut self.router,
             answers: &self.answers,
             queues: &mut self.queues,
+            switch: &self.switch,
             identity: &mut self.identity,
             shutdown: &self.shutdown,
         };

@@ -134,15 +134,9 @@ impl Outbox {
 pub(crate) struct Queues {
     answers: mpsc::Receiver<Outgoing>,
     shells: mpsc::Receiver<Message>,
-    link: watch::Sender<LinkState>,
 }
 
 impl Queues {
-    /// Says what kind of link there is now.
-    pub(crate) fn set_link(&self, state: LinkState) {
-        self.link.send_replace(state);
-    }
-
     /// Waits for the next thing to write; cancel safe.
     pub(crate) async fn next(&mut self) -> Outgoing {
         poll_fn(|cx| {
@@ -165,8 +159,19 @@ impl Queues {
     }
 }
 
+/// Tells the shells what kind of link there is.
+#[derive(Debug)]
+pub(crate) struct LinkSwitch(watch::Sender<LinkState>);
+
+impl LinkSwitch {
+    /// Says what kind of link there is now.
+    pub(crate) fn set(&self, state: LinkState) {
+        self.0.send_replace(state);
+    }
+}
+
 /// Makes the queues. The link starts as down.
-pub(crate) fn queues() -> (Outbox, Answers, Queues) {
+pub(crate) fn queues() -> (Outbox, Answers, Queues, LinkSwitch) {
     let (shells, shell_queue) = mpsc::channel(SHELL_QUEUE);
     let (answers, answer_queue) = mpsc::channel(ANSWER_QUEUE);
     let (link, link_state) = watch::channel(LinkState::Down);
@@ -179,8 +184,8 @@ pub(crate) fn queues() -> (Outbox, Answers, Queues) {
         Queues {
             answers: answer_queue,
             shells: shell_queue,
-            link,
         },
+        LinkSwitch(link),
     )
 }
 
@@ -204,18 +209,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_shell_gets_no_turn_while_the_link_is_down() {
-        let (outbox, _answers, queues) = queues();
+        let (outbox, _answers, _queues, link) = queues();
         let mut shell = outbox.for_shell();
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(20), shell.room());
         assert!(waiting.await.is_err());
-        queues.set_link(LinkState::Plain);
+        link.set(LinkState::Plain);
         shell.room().await.unwrap();
     }
 
     #[tokio::test]
     async fn flooding_shells_take_turns() {
-        let (outbox, _answers, mut queues) = queues();
-        queues.set_link(LinkState::Plain);
+        let (outbox, _answers, mut queues, link) = queues();
+        link.set(LinkState::Plain);
         for name in ["a", "b", "c"] {
             let mut shell = outbox.for_shell();
             tokio::spawn(async move { while shell.deliver(message(name)).await.is_ok() {} });
@@ -236,8 +241,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_passes_waiting_output() {
-        let (outbox, answers, mut queues) = queues();
-        queues.set_link(LinkState::Plain);
+        let (outbox, answers, mut queues, link) = queues();
+        link.set(LinkState::Plain);
         let mut shell = outbox.for_shell();
         shell.deliver(message("shell")).await.unwrap();
         answers.send(message("answer")).await;
@@ -250,8 +255,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_given_up_goes_to_the_next() {
-        let (outbox, _answers, mut queues) = queues();
-        queues.set_link(LinkState::Plain);
+        let (outbox, _answers, mut queues, link) = queues();
+        link.set(LinkState::Plain);
         let mut idle: Vec<_> = (0..SHELL_QUEUE).map(|_| outbox.for_shell()).collect();
         for shell in &mut idle {
             shell.room().await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use longwire_protocol::limits::OUR_READ_LIMIT;
 use rustls::ClientConfig;
+use socket2::SockRef;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -22,6 +23,8 @@ const PATH: &str = "/api/devices/v1/deviceconnect/connect";
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the socket reads at a time; messages are mostly small.
 const READ_BUFFER: usize = 16 * 1024;
+/// Bytes the kernel takes beyond what is on its way.
+const MOST_UNSENT: u32 = 64 * 1024;
 /// How much of a refusal's body is shown in the log.
 const SHOWN_BODY: usize = 200;
 
@@ -65,6 +68,7 @@ pub(crate) async fn connect(
 ) -> Result<Socket, UpgradeError> {
     let request = request(credentials)?;
     let stream = dial(&credentials.server, tls).await?;
+    keep_unsent_short(&stream);
     let upgrade = client_async_with_config(request, stream, Some(socket_config()));
     match timeout(UPGRADE_TIMEOUT, upgrade).await {
         Ok(Ok((socket, _response))) => Ok(socket),
@@ -91,6 +95,18 @@ fn request(credentials: &Credentials) -> Result<Request<()>, http::Error> {
         )
         .header(header::AUTHORIZATION, bearer)
         .body(())
+}
+
+/// Keeps the kernel from taking megabytes that the network cannot carry yet: a keystroke's echo
+/// would wait behind them.
+fn keep_unsent_short(stream: &Stream) {
+    let tcp = match stream {
+        Stream::Plain(tcp) => tcp,
+        Stream::Tls(tls) => tls.get_ref().0,
+    };
+    if let Err(error) = SockRef::from(tcp).set_tcp_notsent_lowat(MOST_UNSENT) {
+        log::debug!("cannot shorten the send buffer: {error}");
+    }
 }
 
 /// The limit holds for a frame's announced length, so nothing larger is ever allocated.

@@ -150,7 +150,7 @@ mod tests {
     }
 
     async fn result_of(program: &str) -> Message {
-        let (_outbox, answers, mut queues) = queues();
+        let (_outbox, answers, mut queues, _link) = queues();
         let mut client = MenderClient::with_programs(answers, vec![program.into()]);
         if let Some(answer) = client.run(order("send-inventory")) {
             return answer;
