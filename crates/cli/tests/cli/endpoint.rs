@@ -178,11 +178,14 @@ async fn answer(mut socket: TcpStream, asked: Arc<Mutex<Asked>>) {
         }
         if path.ends_with("/connect") {
             if let Ok(websocket) = tokio_tungstenite::accept_async(socket).await {
+                let refuses = path.contains("/refused/");
+                let asked = asked.clone();
                 Device {
                     websocket,
-                    asked: asked.clone(),
+                    asked,
                     line: Vec::new(),
                     ends: 0,
+                    refuses,
                 }
                 .run()
                 .await;
