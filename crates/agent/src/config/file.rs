@@ -85,9 +85,7 @@ impl Keys {
             "maxperuser" => at.number(&mut self.max_per_user),
             "maxshells" => at.number(&mut self.max_shells),
             "expireafteridlejob" => {
-                let mut seconds = 0;
-                at.number(&mut seconds)?;
-                self.expire_after_idle_job = Some(seconds);
+                self.expire_after_idle_job = at.any_number()?.or(self.expire_after_idle_job);
                 Ok(())
             }
             _ => Ok(()),
@@ -156,11 +154,16 @@ impl At<'_> {
     }
 
     fn number<N: TryFrom<u64>>(&self, target: &mut N) -> Result<(), ConfigError> {
-        let wanted = number_range::<N>();
-        if let Some(number) = self.take(&wanted, |value| N::try_from(value.as_u64()?).ok())? {
+        if let Some(number) = self.any_number()? {
             *target = number;
         }
         Ok(())
+    }
+
+    /// For a key whose absence is not the same as zero.
+    fn any_number<N: TryFrom<u64>>(&self) -> Result<Option<N>, ConfigError> {
+        let wanted = number_range::<N>();
+        self.take(&wanted, |value| N::try_from(value.as_u64()?).ok())
     }
 
     fn wrong(&self, wanted: &str) -> ConfigError {
@@ -271,8 +274,10 @@ mod tests {
         let keys = keys(&[
             r#"{"User":"a","ShellArguments":["-x"],"Sessions":{"MaxPerUser":4}}"#,
             r#"{"User":null,"ShellArguments":null,"Sessions":null}"#,
+            r#"{"Sessions":{"ExpireAfterIdleJob":null}}"#,
         ])
         .unwrap();
+        assert_eq!(keys.expire_after_idle_job, None);
         assert_eq!((keys.user.as_str(), keys.max_per_user), ("a", 4));
         assert_eq!(keys.shell_arguments, None);
     }

@@ -221,6 +221,11 @@ impl Watcher {
         if self.current == new {
             return Vec::new();
         }
+        match &new {
+            Authorization::Granted(new) => log::debug!("authorized for {}", new.server),
+            Authorization::Denied => log::info!("the device is not authorized"),
+            Authorization::Unknown => {}
+        }
         self.current = new.clone();
         vec![Step::Publish(new)]
     }
