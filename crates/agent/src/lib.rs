@@ -20,4 +20,5 @@ mod pty;
 mod router;
 pub mod server_url;
 mod session;
+mod status;
 pub mod tls;

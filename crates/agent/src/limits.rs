@@ -60,6 +60,11 @@ impl ShellLimits {
         })
     }
 
+    /// How many slots are taken, now and from now on.
+    pub(crate) fn taken(&self) -> watch::Receiver<usize> {
+        self.total.clone()
+    }
+
     /// Waits until no slot is taken; cancel safe.
     pub(crate) async fn none_taken(&self) {
         // Fails only without a sender, and `taken` holds it.

@@ -24,6 +24,7 @@ use self::upgrade::UpgradeError;
 use crate::config::Config;
 use crate::identity::{Authorization, Credentials, Identity};
 use crate::router::Router;
+use crate::status::{self, Status};
 
 /// How long shells get to end when there is no link to tell of it.
 const LAST_SHELLS: Duration = Duration::from_millis(2500);
@@ -39,7 +40,12 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let (outbox, answers, queues, switch) = outbox::queues();
-    let router = Router::new(config, outbox, answers.clone());
+    let mut router = Router::new(config, outbox, answers.clone());
+    let report = status::report(Status {
+        identity: identity.clone(),
+        link: switch.follow(),
+        shells: router.sessions().count(),
+    });
     let mut connection = Connection {
         router,
         answers,
@@ -50,7 +56,10 @@ pub async fn run(
         shutdown,
         redial: Redial::new(),
     };
-    connection.run().await;
+    tokio::select! {
+        () = connection.run() => {}
+        () = report => {}
+    }
 }
 
 struct Connection {

@@ -168,6 +168,11 @@ impl LinkSwitch {
     pub(crate) fn set(&self, state: LinkState) {
         self.0.send_replace(state);
     }
+
+    /// What kind of link there is, now and from now on.
+    pub(crate) fn follow(&self) -> watch::Receiver<LinkState> {
+        self.0.subscribe()
+    }
 }
 
 /// Makes the queues. The link starts as down.

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use longwire_protocol::limits::OUR_READ_LIMIT;
 use longwire_protocol::shell::{FromDevice, Stop, Winsize, text};
 use nix::unistd::geteuid;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -72,6 +72,11 @@ impl Sessions {
             ended: VecDeque::new(),
             tasks: JoinSet::new(),
         }
+    }
+
+    /// How many shells there are, now and from now on.
+    pub(crate) fn count(&self) -> watch::Receiver<usize> {
+        self.limits.taken()
     }
 
     /// Starts a shell for a session. The shell says itself that it has started; what is returned

@@ -85,10 +85,19 @@ impl Agent {
         soon(part, found).await
     }
 
+    /// Asks for a status report.
+    pub(crate) fn ask_for_status(&self) {
+        self.send(Signal::SIGUSR1);
+    }
+
+    fn send(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
     /// Asks it to end; returns its exit code and what it still had to say.
     pub(crate) async fn end(mut self) -> (i32, String) {
-        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
-        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        self.send(Signal::SIGTERM);
         let status = soon("the agent's end", self.child.wait()).await.unwrap();
         let mut rest = String::new();
         self.log
