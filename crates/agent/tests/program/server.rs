@@ -90,6 +90,18 @@ impl Server {
         matching(&state.unwrap()).unwrap()
     }
 
+    /// Waits for a websocket that is opened with `token`.
+    pub(crate) async fn connected_with(&self, token: &str) {
+        let bearer = format!("Bearer {token}");
+        let opens = |request: &Request| {
+            request.line.contains("/connect ")
+                && request.headers.get("authorization") == Some(&bearer)
+        };
+        let mut state = self.state.subscribe();
+        let waited = state.wait_for(|state| state.requests.iter().any(opens));
+        soon("a websocket", waited).await.unwrap();
+    }
+
     /// How many requests with `part` in their line there were.
     pub(crate) fn count(&self, part: &str) -> usize {
         self.state
