@@ -54,6 +54,13 @@ export class Operator {
     }
   }
 
+  /** Gives a device the name people know it by. */
+  async name(deviceId: string, name: string): Promise<void> {
+    await this.call('PUT', `/v1/inventory/devices/${deviceId}/tags`, [
+      { name: 'name', value: name },
+    ]);
+  }
+
   async accept(deviceId: string, authSetId: string): Promise<void> {
     await this.call('PUT', `/v2/devauth/devices/${deviceId}/auth/${authSetId}/status`, {
       status: 'accepted',

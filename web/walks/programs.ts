@@ -1,7 +1,7 @@
 /** The real server and agent as processes of a walk: own folder, free port, ended with it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -141,14 +141,22 @@ export class Fleet {
     if (code !== 0) throw new Error(`longwire-server user add failed (${code}):\n${adding.output}`);
   }
 
-  /** Starts this machine's agent with an identity of its own; it then asks to be accepted. */
-  startAgent(name = 'agent'): Program {
+  /**
+   * Starts an agent that asks to be accepted. Without a `mac` it takes this machine's identity;
+   * with one, several can run side by side.
+   */
+  startAgent(mac?: string): Program {
+    const data = path.join(this.folder, `agent-${mac ?? 'own'}`);
+    if (mac) {
+      mkdirSync(data, { recursive: true, mode: 0o700 });
+      writeFileSync(path.join(data, 'identity.json'), JSON.stringify({ mac }), { mode: 0o600 });
+    }
     const agent = Program.start('longwire-agent', program('longwire-agent', 'LONGWIRE_AGENT'), [
       'daemon',
       '--server',
       this.url,
       '--data-dir',
-      path.join(this.folder, name),
+      data,
     ]);
     this.agents.push(agent);
     return agent;
