@@ -257,6 +257,7 @@ async fn sign_out(app: &App, principal: &Principal, Peer(address): Peer) -> Resu
         Object::User(principal.user_id),
     );
     change.commit(&event.from_address(address)).await?;
+    app.links.rights_changed();
     Ok(())
 }
 
