@@ -1,0 +1,146 @@
+//! What happens after a while, under a clock that stands still.
+
+use bytes::Bytes;
+use longwire_protocol::shell::{Ended, FromDevice, FromUser};
+
+use crate::clock::Clock;
+use crate::lab::{Lab, start_shell};
+use crate::peer::Event;
+
+#[tokio::test]
+async fn item_02_an_idle_device_is_pinged_within_30_seconds_and_may_answer_late() {
+    let lab = Lab::start().await;
+    let gadget = lab.gadget().await;
+    let mut device = lab.device(&gadget).await;
+    let clock = Clock::stop();
+    clock.pass(30).await;
+    // The pong leaves when the ping is read here: ten seconds late.
+    clock.pass(10).await;
+    assert_eq!(device.event().await, Event::Ping(Bytes::from_static(b"60")));
+    clock.pass(50).await;
+    assert!(lab.app().links.connected_since(gadget.id).is_some());
+}
+
+#[tokio::test]
+async fn item_03_a_silent_device_is_dropped_between_60_and_75_seconds() {
+    let lab = Lab::start().await;
+    let gadget = lab.gadget().await;
+    let mut device = lab.device(&gadget).await;
+    let clock = Clock::stop();
+    clock.pass(60).await;
+    assert!(lab.app().links.connected_since(gadget.id).is_some());
+    clock.pass(11).await;
+    lab.until_connected(gadget.id, false).await;
+    assert_eq!(
+        device.end().await,
+        Event::Closed(1001, "no sign of life for 70 seconds".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn item_11_operators_of_a_device_that_is_gone_get_a_stop_and_then_a_close() {
+    let lab = Lab::start().await;
+    let (gadget, operator) = (lab.gadget().await, lab.operator().await);
+    let mut device = lab.device(&gadget).await;
+    let mut user = lab.user(&gadget, &operator).await;
+    start_shell(&mut user, &mut device).await;
+    device.vanish();
+    lab.until_connected(gadget.id, false).await;
+    let clock = Clock::stop();
+    clock.pass(31).await;
+    loop {
+        match user.event().await {
+            Event::Ping(_) => {}
+            Event::Message(message) => match FromDevice::try_from(&message).unwrap() {
+                FromDevice::Ping { .. } => {}
+                FromDevice::Stop(stop) => {
+                    assert_eq!(stop.reason, Some(Ended::DeviceGone));
+                    break;
+                }
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(
+        user.end().await,
+        Event::Closed(1001, "device disconnected".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_after_20_seconds_finds_its_operators() {
+    let lab = Lab::start().await;
+    let (gadget, operator) = (lab.gadget().await, lab.operator().await);
+    let mut device = lab.device(&gadget).await;
+    let mut user = lab.user(&gadget, &operator).await;
+    let sid = start_shell(&mut user, &mut device).await;
+    device.vanish();
+    lab.until_connected(gadget.id, false).await;
+    let clock = Clock::stop();
+    clock.pass(20).await;
+    let mut device = lab.device(&gadget).await;
+    device
+        .say(&FromDevice::Output(Bytes::from_static(b"back")), &sid)
+        .await;
+    assert_eq!(user.output(4).await, b"back");
+    let typed = FromUser::Input(Bytes::from_static(b"x"));
+    user.say(&typed, "").await;
+    loop {
+        let told = device.told().await;
+        if told == typed {
+            break;
+        }
+        // The question whether the shell is still there.
+        assert_eq!(told, FromUser::Input(Bytes::new()));
+    }
+}
+
+#[tokio::test]
+async fn users_are_pinged_within_65_seconds_both_ways() {
+    let lab = Lab::start().await;
+    let mut terminal = lab.terminal().await;
+    let clock = Clock::stop();
+    clock.pass(60).await;
+    let (mut websocket, mut shell) = (false, false);
+    while !(websocket && shell) {
+        match terminal.user.event().await {
+            Event::Ping(_) => websocket = true,
+            Event::Message(message) => {
+                assert!(matches!(
+                    FromDevice::try_from(&message),
+                    Ok(FromDevice::Ping {
+                        timeout_s: Some(65)
+                    })
+                ));
+                shell = true;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_was_ended_behind_the_server_s_back_is_noticed_within_a_minute() {
+    use longwire_server::audit::{Action, Actor, AuditEvent, Object};
+    let lab = Lab::start().await;
+    let (gadget, operator) = (lab.gadget().await, lab.operator().await);
+    let mut device = lab.device(&gadget).await;
+    let mut user = lab.user(&gadget, &operator).await;
+    start_shell(&mut user, &mut device).await;
+    // As `longwire-server user remove` does it.
+    let mut change = lab.app().store.change().await.unwrap();
+    change.remove_user(operator.id).await.unwrap();
+    let event = AuditEvent::new(
+        Action::UserRemoved,
+        Actor::System,
+        Object::User(operator.id),
+    );
+    change.commit(&event).await.unwrap();
+    let clock = Clock::stop();
+    clock.pass(31).await;
+    assert_eq!(
+        user.end().await,
+        Event::Closed(1008, "no longer allowed".to_owned())
+    );
+}
