@@ -100,6 +100,12 @@ impl Access {
                 )
             });
         }
+        if self.global.verbose {
+            say(&format!(
+                "Using the login in {}",
+                self.places.logins().display()
+            ));
+        }
         let logins = Logins::read(&self.places)?;
         logins
             .token(server, &self.places, &self.mender)?

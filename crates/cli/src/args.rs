@@ -11,7 +11,7 @@ use clap_complete::Shell;
     name = "longwire",
     version,
     arg_required_else_help = true,
-    max_term_width = 100
+    max_term_width = 90
 )]
 #[command(after_help = "\
 Examples:
@@ -21,11 +21,12 @@ Examples:
   longwire terminal pump-17
   echo uptime | longwire terminal pump-17
 
-The server is taken from --server, else LONGWIRE_SERVER, else mender-cli's .mender-clirc, else it is
-the one you are signed in to. A token is only ever sent to the server that issued it.
+The server is taken from --server, else LONGWIRE_SERVER, else mender-cli's .mender-clirc,
+else it is the one you are signed in to. A token is only ever sent to the server that
+issued it.
 
-Exit codes: 0 done, 1 failure, 2 usage, 3 not allowed or not signed in, 4 not found, 5 device offline;
-once its shell has started, terminal returns the shell's own.")]
+Exit codes: 0 done, 1 failure, 2 usage, 3 not allowed or not signed in, 4 not found,
+5 device offline; once its shell has started, terminal returns the shell's own.")]
 pub(crate) struct CommandLine {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -35,6 +36,7 @@ pub(crate) struct CommandLine {
 
 /// Options of every command.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Address of the server, e.g. https://longwire.example.com
     #[arg(
@@ -62,7 +64,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) insecure_http: bool,
 
-    /// Say which configuration and which token are used
+    /// Say which server and which login are used
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 }

@@ -141,9 +141,13 @@ impl Running<'_> {
                 biased;
                 Some(()) = self.leave.recv() => return Outcome::left(),
                 signal = self.signals.next() => {
-                    if let Some(outcome) = self.signal(signal).await {
+                    if let Some(outcome) = self.signal(signal) {
                         return outcome;
                     }
+                }
+                // Nobody can type any more, so nobody can leave; a file's end is no such end.
+                Some(Ok(Ok(()))) = tasks.join_next() => {
+                    return Outcome::otherwise("the terminal is gone");
                 }
                 // Nothing is taken off the link before there is room for it.
                 (room, event) = async { (self.screen.room().await, self.events.next().await) } => {
@@ -165,12 +169,12 @@ impl Running<'_> {
         }
     }
 
-    async fn signal(&self, signal: Signal) -> Option<Outcome> {
+    fn signal(&self, signal: Signal) -> Option<Outcome> {
         match signal {
             Signal::Resized => {
                 if let Some(size) = tty::size() {
                     // Where there is no link any more, its end is the next event.
-                    let _ = self.terminal.resize(size).await;
+                    let _ = self.terminal.resize(size);
                 }
                 None
             }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
-use super::{Command, Event, Lost};
+use super::{Command, Event, Lost, Wishes};
 use crate::connect::Stream;
 
 /// How long a link may be idle before the server is asked for a sign of life. It is what real peers
@@ -44,7 +44,7 @@ struct Shared {
 /// Starts both tasks.
 pub(super) fn spawn<S: Stream + 'static>(
     websocket: WebSocketStream<S>,
-    said: mpsc::Receiver<Command>,
+    wishes: Wishes,
     commands: mpsc::WeakSender<Command>,
     events: mpsc::Sender<Event>,
     tasks: &mut JoinSet<()>,
@@ -52,7 +52,7 @@ pub(super) fn spawn<S: Stream + 'static>(
     let (sink, stream) = websocket.split();
     let shared = Arc::new(Shared::default());
     let (write_failed, write_error) = oneshot::channel();
-    tasks.spawn(write(sink, said, shared.clone(), write_failed));
+    tasks.spawn(write(sink, wishes, shared.clone(), write_failed));
     tasks.spawn(async move {
         let lost = Reading {
             stream,
@@ -71,30 +71,51 @@ pub(super) fn spawn<S: Stream + 'static>(
 
 async fn write<S: Stream>(
     mut sink: SplitSink<WebSocketStream<S>, Frame>,
-    mut said: mpsc::Receiver<Command>,
+    mut wishes: Wishes,
     shared: Arc<Shared>,
     failed: oneshot::Sender<String>,
 ) {
-    while let Some(command) = said.recv().await {
-        let (frame, is_input) = match command {
+    let mut asked_for_shell = false;
+    while let Some(command) = wishes.next(asked_for_shell).await {
+        let (mut is_new, mut is_input) = (false, false);
+        let frame = match command {
             Command::Say(said) => {
+                is_new = matches!(said, FromUser::New { .. });
+                is_input = matches!(said, FromUser::Input(_));
                 let sid = shared.sid.get().map_or("", String::as_str);
-                let frame = binary(&said.to_message(sid));
-                (frame, matches!(said, FromUser::Input(_)))
+                binary(&said.to_message(sid))
             }
-            Command::AnswerControlPing { sid } => (binary(&Control::Pong.to_message(&sid)), false),
-            Command::AskForLife => (Frame::Ping(Bytes::from_static(b"60")), false),
+            Command::AnswerControlPing { sid } => binary(&Control::Pong.to_message(&sid)),
+            Command::AskForLife => Frame::Ping(Bytes::from_static(b"60")),
         };
         if let Err(error) = sink.send(frame).await {
             let _ = failed.send(error.to_string());
             return;
         }
+        asked_for_shell |= is_new;
         if is_input {
             shared.input_written.notify_one();
         }
     }
     // The server may be gone already.
     let _ = sink.send(Frame::Close(None)).await;
+}
+
+impl Wishes {
+    /// The next order; `None` when nobody can give any more. Sizes count from the moment a shell
+    /// has been asked for.
+    async fn next(&mut self, asked_for_shell: bool) -> Option<Command> {
+        loop {
+            tokio::select! {
+                command = self.said.recv() => return command,
+                Ok(()) = self.sizes.changed(), if asked_for_shell => {
+                    if let Some(size) = *self.sizes.borrow_and_update() {
+                        return Some(Command::Say(FromUser::Resize(size)));
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn binary(message: &Message) -> Frame {

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
 use longwire_protocol::limits::{OUR_READ_LIMIT, split_input};
 use longwire_protocol::shell::{FromDevice, FromUser, Winsize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
@@ -91,6 +91,7 @@ pub struct Gone;
 #[derive(Clone, Debug)]
 pub struct Terminal {
     commands: mpsc::Sender<Command>,
+    size: watch::Sender<Option<Winsize>>,
 }
 
 /// The half that comes from the device. When it is dropped, the link is cut.
@@ -100,7 +101,13 @@ pub struct Events {
     _tasks: JoinSet<()>,
 }
 
-/// What the writing half of the link is told.
+/// What the writing half of the link takes its orders from.
+struct Wishes {
+    said: mpsc::Receiver<Command>,
+    sizes: watch::Receiver<Option<Winsize>>,
+}
+
+/// One order to the writing half of the link.
 #[derive(Debug)]
 enum Command {
     Say(FromUser),
@@ -122,9 +129,10 @@ impl Terminal {
         Ok(())
     }
 
-    /// Says that the terminal has another size.
-    pub async fn resize(&self, size: Winsize) -> Result<(), Gone> {
-        self.say(FromUser::Resize(size)).await
+    /// Says that the terminal has another size, once the shell has been asked for. A size is a
+    /// state: it never waits behind input, and of several only the last counts.
+    pub fn resize(&self, size: Winsize) -> Result<(), Gone> {
+        self.size.send(Some(size)).map_err(|_| Gone)
     }
 
     /// Asks for the shell's end. Real agents take up to four seconds to answer, with up to two
@@ -197,11 +205,19 @@ impl Client {
 /// The two halves of a terminal over an open websocket.
 fn over<S: Stream + 'static>(websocket: WebSocketStream<S>) -> (Terminal, Events) {
     let (commands, said) = mpsc::channel(QUEUE);
+    let (size, sizes) = watch::channel(None);
     let (happened, events) = mpsc::channel(QUEUE);
     let mut tasks = JoinSet::new();
-    link::spawn(websocket, said, commands.downgrade(), happened, &mut tasks);
+    let wishes = Wishes { said, sizes };
+    link::spawn(
+        websocket,
+        wishes,
+        commands.downgrade(),
+        happened,
+        &mut tasks,
+    );
     (
-        Terminal { commands },
+        Terminal { commands, size },
         Events {
             events,
             _tasks: tasks,

@@ -80,7 +80,7 @@ async fn the_session_id_is_used_once_the_server_has_given_it() {
     );
     server.say(FromDevice::Started).await;
     assert_eq!(device(&mut events).await, FromDevice::Started);
-    terminal.resize(size.unwrap()).await.unwrap();
+    terminal.resize(size.unwrap()).unwrap();
     assert_eq!(
         server.heard_from_user().await,
         ("SID".into(), FromUser::Resize(size.unwrap()))
@@ -298,6 +298,22 @@ async fn a_control_error_is_told() {
             text: "no handler registered for protocol: 0x0001".into()
         }
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_waits_behind_no_input_and_the_last_one_counts() {
+    let (terminal, _events, mut server) = link(1 << 20).await;
+    let size = |rows| Winsize::new(rows, 80).unwrap();
+    terminal.resize(size(1)).unwrap();
+    terminal.resize(size(2)).unwrap();
+    terminal.start(None).await.unwrap();
+    let (_, said) = server.heard_from_user().await;
+    assert_eq!(
+        said,
+        FromUser::New { size: None },
+        "first of all the shell is asked for"
+    );
+    assert_eq!(server.heard_from_user().await.1, FromUser::Resize(size(2)));
 }
 
 /// A device that takes no more input must not keep its output from being read, else both wait for
