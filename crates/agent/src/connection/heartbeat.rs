@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 /// Time between two pings. Real servers give up after 60 seconds without one.
 const PING_INTERVAL: Duration = Duration::from_secs(50);
+/// A ping that is due within this goes out when the agent is awake anyway, for a message that has
+/// come: servers ping every 30 seconds, and a device's battery pays for each wake-up.
+const EARLY: Duration = Duration::from_secs(25);
 /// Silence after which the link is dead. The answer to a ping has to come within the difference.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
 
@@ -33,9 +36,15 @@ impl LinkHeartbeat {
         }
     }
 
-    /// Notes a sign of life: anything that was received.
-    pub(crate) fn heard(&mut self, now: Instant) {
+    /// Notes a sign of life: anything that was received. Returns whether to send a ping now.
+    #[must_use]
+    pub(crate) fn heard(&mut self, now: Instant) -> bool {
         self.heard_at = now;
+        let ping = self.ping_at <= now + EARLY;
+        if ping {
+            self.ping_at = now + PING_INTERVAL;
+        }
+        ping
     }
 
     /// The next moment at which [`Self::check`] may ask for something.
@@ -64,18 +73,35 @@ mod tests {
 
     #[test]
     fn item_45_pings_within_54_seconds_whatever_the_server_sends() {
+        for heard_every in [1, 7, 30, 49, 55] {
+            let start = Instant::now();
+            let mut beat = LinkHeartbeat::new(start);
+            let mut last_ping = start;
+            for second in 0..1000 {
+                let now = start + second * SECOND;
+                let heard = second % heard_every == 0;
+                if (heard && beat.heard(now)) || beat.check(now) == Some(Beat::Ping) {
+                    assert!(now - last_ping <= 54 * SECOND, "{heard_every}");
+                    last_ping = now;
+                }
+            }
+            assert!(start + 1000 * SECOND - last_ping <= 54 * SECOND);
+        }
+    }
+
+    #[test]
+    fn beside_a_server_that_pings_the_agent_wakes_for_no_timer_of_its_own() {
         let start = Instant::now();
         let mut beat = LinkHeartbeat::new(start);
-        let mut last_ping = start;
-        for second in 0..1000 {
-            let now = start + second * SECOND;
-            beat.heard(now);
-            if beat.check(now) == Some(Beat::Ping) {
-                assert!(now - last_ping <= 54 * SECOND);
-                last_ping = now;
-            }
+        for ping in 1..100 {
+            let now = start + ping * 30 * SECOND;
+            assert!(beat.due() > now);
+            assert!(beat.heard(now));
+            assert!(
+                !beat.heard(now + SECOND),
+                "the pong asks for no further ping"
+            );
         }
-        assert!(start + 1000 * SECOND - last_ping <= 54 * SECOND);
     }
 
     #[test]
@@ -87,7 +113,7 @@ mod tests {
             now = beat.due();
             assert_eq!(beat.check(now), Some(Beat::Ping));
             now += 9 * SECOND;
-            beat.heard(now);
+            assert!(!beat.heard(now));
         }
         assert!(now > start + 5000 * SECOND);
     }

@@ -147,7 +147,9 @@ impl Reader<'_> {
             let due = due.into_iter().flatten().min().unwrap_or_else(Instant::now);
             tokio::select! {
                 frame = stream.next() => {
-                    heartbeat.heard(Instant::now());
+                    if heartbeat.heard(Instant::now()) {
+                        self.answers.ping(PING_PAYLOAD);
+                    }
                     if let ControlFlow::Break(end) = self.frame(frame).await {
                         return end;
                     }
