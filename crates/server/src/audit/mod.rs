@@ -28,7 +28,7 @@ macro_rules! actions {
 actions! {
     /// A person signed in.
     LoggedIn,
-    /// A sign-in failed or was held off.
+    /// A sign-in failed.
     LoginRefused,
     /// A person signed out.
     LoggedOut,

@@ -76,6 +76,14 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
         Ok(())
     }
 
+    /// Takes one attempt back.
+    pub fn take_back(&self, key: &K) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(key) {
+            count.attempts = count.attempts.saturating_sub(1);
+        }
+    }
+
     /// Forgets the attempts of a key that turned out to be right.
     pub fn forgive(&self, key: &K) {
         self.counts
@@ -128,10 +136,12 @@ impl LoginLimiter {
             .attempt(&(email.to_lowercase(), network), now)
     }
 
-    /// Forgets the account's failures after a sign-in that succeeded.
+    /// After a sign-in that succeeded: it was no guess, and the account's failures are forgotten.
     pub fn succeeded(&self, email: &str, address: IpAddr) {
+        let network = network(address);
+        self.by_network.take_back(&network);
         self.by_account_and_network
-            .forgive(&(email.to_lowercase(), network(address)));
+            .forgive(&(email.to_lowercase(), network));
     }
 }
 
@@ -172,6 +182,21 @@ mod tests {
                 .attempt(&99, start + Duration::from_secs(1))
                 .is_err()
         );
+    }
+
+    #[test]
+    fn signing_in_rightly_uses_nothing_up() {
+        let logins = LoginLimiter::default();
+        let (address, now) = ("192.0.2.1".parse().unwrap(), Instant::now());
+        for _ in 0..1000 {
+            assert_eq!(logins.attempt("a@b", address, now), Ok(()));
+            logins.succeeded("A@b", address);
+        }
+        // Whoever tries one account after another is held off all the same.
+        let held_off = (0..200)
+            .filter(|number| logins.attempt(&number.to_string(), address, now).is_err())
+            .count();
+        assert_eq!(held_off, 100);
     }
 
     #[test]

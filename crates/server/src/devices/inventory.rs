@@ -1,5 +1,7 @@
 //! What devices report of themselves.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -56,6 +58,11 @@ pub async fn report(
     let now = Timestamp::now();
     let attributes = checked(attributes, AttributeScope::Inventory, now)?;
     let mut change = app.store.change().await?;
+    change.check_in(device, now).await?;
+    let known = change.attributes_of(&[device]).await?;
+    if is_known(&known, &attributes, write) {
+        return Ok(change.commit_routine(Routine::DeviceReport).await?);
+    }
     if write == Write::Replace {
         change
             .clear_attributes(device, AttributeScope::Inventory)
@@ -64,10 +71,27 @@ pub async fn report(
     change.put_attributes(device, &attributes).await?;
     hold_to_limit(&mut change, device, AttributeScope::Inventory).await?;
     change.touch_device(device, now).await?;
-    change.check_in(device, now).await?;
     change.commit_routine(Routine::DeviceReport).await?;
     app.device_changed(device);
     Ok(())
+}
+
+/// Whether a report says nothing new; real clients send the same again and again.
+fn is_known(known: &[(DeviceId, Attribute)], reported: &[Attribute], write: Write) -> bool {
+    let known: HashMap<_, _> = known
+        .iter()
+        .map(|(_, attribute)| attribute)
+        .filter(|attribute| attribute.scope == AttributeScope::Inventory)
+        .map(|attribute| (&attribute.name, attribute))
+        .collect();
+    let same = |reported: &Attribute| {
+        known.get(&reported.name).is_some_and(|known| {
+            known.value == reported.value
+                && (reported.description.is_none() || known.description == reported.description)
+        })
+    };
+    let names: HashSet<_> = reported.iter().map(|attribute| &attribute.name).collect();
+    reported.iter().all(same) && (write == Write::Merge || names.len() == known.len())
 }
 
 /// Refuses a change after which a device would have too many attributes.

@@ -185,3 +185,80 @@ impl DerefMut for Change {
         &mut self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Action, Actor, Object};
+
+    fn event() -> AuditEvent {
+        AuditEvent::new(Action::LoggedIn, Actor::System, Object::Server).with("n", 1)
+    }
+
+    async fn actions(store: &Store) -> Vec<String> {
+        let events = store.read().await.unwrap().audit_events(10).await.unwrap();
+        events.into_iter().map(|event| event.action).collect()
+    }
+
+    #[tokio::test]
+    async fn a_change_is_kept_only_with_its_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("db")).await.unwrap();
+        let mut change = store.change().await.unwrap();
+        change.also(&event()).await.unwrap();
+        drop(change);
+        assert!(actions(&store).await.is_empty());
+        let mut change = store.change().await.unwrap();
+        change.also(&event()).await.unwrap();
+        change.commit(&event()).await.unwrap();
+        assert_eq!(actions(&store).await, ["LoggedIn", "LoggedIn"]);
+    }
+
+    #[tokio::test]
+    async fn audit_events_are_neither_changed_nor_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("db")).await.unwrap();
+        store.record(&event()).await.unwrap();
+        for statement in [
+            "UPDATE audit_events SET action = 'x'",
+            "DELETE FROM audit_events",
+        ] {
+            let error = sqlx::query(statement).execute(&store.pool).await;
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("append only"), "{error}");
+        }
+        assert_eq!(actions(&store).await, ["LoggedIn"]);
+    }
+
+    #[tokio::test]
+    async fn two_programs_may_open_a_new_database_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let (one, other) = tokio::join!(Store::open(&path), Store::open(&path));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        one.record(&event()).await.unwrap();
+        other.record(&event()).await.unwrap();
+        assert_eq!(actions(&one).await.len(), 2);
+        // And again, when it is there.
+        one.close().await;
+        other.close().await;
+        assert_eq!(actions(&Store::open(&path).await.unwrap()).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_later_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let store = Store::open(&path).await.unwrap();
+        sqlx::query("INSERT INTO schema_version (version) VALUES (1000)")
+            .execute(&store.pool)
+            .await
+            .unwrap();
+        store.close().await;
+        let refused = Store::open(&path).await.err().unwrap();
+        assert!(matches!(
+            refused,
+            StoreError::TooNew { found: 1000, known } if known < 1000
+        ));
+    }
+}
