@@ -104,6 +104,12 @@ export class TerminalReader {
     await this.page.keyboard.press('Enter');
   }
 
+  /** Pastes as a person does; the visit needs the clipboard's permissions. */
+  async paste(text: string): Promise<void> {
+    await this.page.evaluate((clip) => navigator.clipboard.writeText(clip), text);
+    await this.page.keyboard.press('Control+Shift+V');
+  }
+
   /** Columns and rows as the page says them in its header. */
   async size(): Promise<{ cols: number; rows: number }> {
     const text = await this.page.getByTitle('Columns × rows').textContent();

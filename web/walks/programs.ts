@@ -147,8 +147,10 @@ export class Fleet {
    */
   startAgent(mac?: string): Program {
     const data = path.join(this.folder, `agent-${mac ?? 'own'}`);
+    mkdirSync(data, { recursive: true, mode: 0o700 });
+    // Whatever this machine has configured for a real agent is none of a walk's business.
+    const none = path.join(this.folder, 'no-such.conf');
     if (mac) {
-      mkdirSync(data, { recursive: true, mode: 0o700 });
       writeFileSync(path.join(data, 'identity.json'), JSON.stringify({ mac }), { mode: 0o600 });
     }
     const agent = Program.start('longwire-agent', program('longwire-agent', 'LONGWIRE_AGENT'), [
@@ -157,6 +159,10 @@ export class Fleet {
       this.url,
       '--data-dir',
       data,
+      '--config',
+      none,
+      '--fallback-config',
+      none,
     ]);
     this.agents.push(agent);
     return agent;
