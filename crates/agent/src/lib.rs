@@ -17,6 +17,7 @@ pub mod logger;
 pub mod network_interfaces;
 pub mod private_file;
 mod pty;
+mod route;
 mod router;
 pub mod server_url;
 mod session;

@@ -6,7 +6,6 @@ mod heartbeat;
 mod link;
 pub(crate) mod outbox;
 mod redial;
-mod route;
 mod upgrade;
 
 use std::sync::Arc;
@@ -19,17 +18,15 @@ use tokio_util::sync::CancellationToken;
 use self::link::{LinkEnd, Surroundings};
 use self::outbox::{Answers, LinkSwitch, Queues};
 use self::redial::{Redial, Wait, named_seconds};
-use self::route::NewRoutes;
 use self::upgrade::UpgradeError;
 use crate::config::Config;
 use crate::identity::{Authorization, Credentials, Identity};
+use crate::route;
 use crate::router::Router;
 use crate::status::{self, Status};
 
 /// How long shells get to end when there is no link to tell of it.
 const LAST_SHELLS: Duration = Duration::from_millis(2500);
-/// Shortest time between two tries, however often the network changes.
-const ROUTE_SETTLES: Duration = Duration::from_millis(500);
 
 /// Keeps the device connected while it is authorised, until `shutdown`. Returns when all shells
 /// have ended.
@@ -186,10 +183,7 @@ impl Connection {
     async fn pause(&mut self, credentials: &Credentials, wait: Wait) -> Woken {
         tokio::select! {
             () = sleep(wait.delay) => Woken::Dial,
-            () = new_route(), if !wait.asked_for => {
-                log::info!("a network route has appeared");
-                Woken::Dial
-            }
+            () = route::appeared(), if !wait.asked_for => Woken::Dial,
             woken = changed(&mut self.identity, &self.shutdown, credentials) => woken,
         }
     }
@@ -234,18 +228,4 @@ async fn changed(
             }
         }
     }
-}
-
-/// Waits for a new route and a moment longer, since routes come in groups. For ever where the
-/// kernel does not tell.
-async fn new_route() {
-    let appeared = match NewRoutes::subscribe() {
-        Ok(mut routes) => routes.next().await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = appeared {
-        log::debug!("cannot follow network routes: {error}");
-        std::future::pending::<()>().await;
-    }
-    sleep(ROUTE_SETTLES).await;
 }

@@ -27,6 +27,7 @@ use super::{Authorization, Credentials, Publisher, Source, Token};
 use crate::backoff::{Backoff, random_fraction};
 use crate::http::{self, Answer, HttpError, Outgoing};
 use crate::private_file;
+use crate::route;
 use crate::server_url::ServerUrl;
 
 pub use self::identity_data::IdentityDataError;
@@ -174,7 +175,9 @@ impl<S: AuthService> OwnIdentity<S> {
         let mut failed = Backoff::new(FAILED.0, FAILED.1);
         let mut told = String::new();
         loop {
-            let (problem, rest) = match self.service.ask(self.request.clone()).await {
+            let answer = self.service.ask(self.request.clone()).await;
+            let unreachable = answer.is_err();
+            let (problem, rest) = match answer {
                 Ok(answer) => match request::judge(&answer) {
                     Verdict::Accepted(token) => {
                         log::info!("accepted by {}", self.server);
@@ -214,7 +217,11 @@ impl<S: AuthService> OwnIdentity<S> {
                 log::warn!("{problem}");
                 told = problem;
             }
-            sleep(rest).await;
+            tokio::select! {
+                () = sleep(rest) => {}
+                // A device is often up before its network.
+                () = route::appeared(), if unreachable => {}
+            }
         }
     }
 

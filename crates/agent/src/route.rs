@@ -3,12 +3,14 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
 };
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::sleep;
 
 use crate::pty::watch;
 
@@ -23,13 +25,32 @@ const UNICAST: u8 = 1;
 /// Length of `struct nlmsghdr`.
 const HEADER: usize = 16;
 
+/// Routes come in groups; this is also the shortest time between two tries, however often the
+/// network changes.
+const SETTLES: Duration = Duration::from_millis(500);
+
+/// Waits for a new route and until those that come with it are there. For ever where the kernel
+/// does not tell. Cancel safe; only what appears during the wait counts.
+pub(crate) async fn appeared() {
+    let appeared = match NewRoutes::subscribe() {
+        Ok(mut routes) => routes.next().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = appeared {
+        log::debug!("cannot follow network routes: {error}");
+        std::future::pending::<()>().await;
+    }
+    sleep(SETTLES).await;
+    log::info!("a network route has appeared");
+}
+
 /// A subscription to new routes.
 #[derive(Debug)]
-pub(crate) struct NewRoutes(AsyncFd<OwnedFd>);
+struct NewRoutes(AsyncFd<OwnedFd>);
 
 impl NewRoutes {
     /// Subscribes; changes from now on count.
-    pub(crate) fn subscribe() -> io::Result<Self> {
+    fn subscribe() -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
             SockType::Raw,
@@ -41,7 +62,7 @@ impl NewRoutes {
     }
 
     /// Waits for the next new route; cancel safe.
-    pub(crate) async fn next(&mut self) -> io::Result<()> {
+    async fn next(&mut self) -> io::Result<()> {
         let mut buffer = [0; 8192];
         loop {
             let length = self
