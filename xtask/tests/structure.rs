@@ -1,8 +1,9 @@
 //! Holds the repository to the structure that ARCHITECTURE.md and deny.toml promise.
 
+use anyhow::Context as _;
 use xtask::architecture::table;
 use xtask::dependencies;
-use xtask::modules::input_and_output;
+use xtask::modules::{calls, input_and_output, outside};
 use xtask::sources;
 use xtask::workspace::{self, Workspace};
 
@@ -47,4 +48,41 @@ fn pure_crates_do_no_input_or_output_and_read_no_clock() {
 #[test]
 fn what_comes_from_outside_keeps_to_deny_toml() {
     assert_clean(&dependencies::from_outside(&load().unwrap()).unwrap());
+}
+
+fn server_modules(workspace: &Workspace) -> anyhow::Result<Vec<sources::Module>> {
+    let server = workspace
+        .ours()
+        .find(|package| package.name == "longwire-server")
+        .context("there is a server")?;
+    let (_, root) = server
+        .targets
+        .iter()
+        .find(|(kind, _)| kind == "lib")
+        .context("the server has a library")?;
+    sources::modules(root)
+}
+
+#[test]
+fn the_server_s_modules_call_only_whom_the_table_allows() {
+    let workspace = load().unwrap();
+    let allowed = table(&workspace.root, "module").unwrap();
+    assert_clean(&calls(&server_modules(&workspace).unwrap(), &allowed));
+}
+
+#[test]
+fn the_server_knows_its_database_and_its_sockets_in_one_place_each() {
+    let workspace = load().unwrap();
+    let only: [(&str, &[&str]); 4] = [
+        ("sqlx", &["store"]),
+        ("hyper", &["http"]),
+        ("argon2", &["auth"]),
+        (
+            "axum",
+            &[
+                "api", "auth", "devices", "error", "gateway", "http", "server", "ui",
+            ],
+        ),
+    ];
+    assert_clean(&outside(&server_modules(&workspace).unwrap(), &only));
 }

@@ -4,6 +4,7 @@ mod role;
 
 pub use role::{Permission, Role};
 
+use crate::audit::Actor;
 use crate::auth::Principal;
 use crate::error::ApiError;
 use crate::ids::{DeviceId, UserId};
@@ -49,6 +50,15 @@ impl Granted {
     #[must_use]
     pub fn email(&self) -> &str {
         &self.email
+    }
+}
+
+impl From<&Granted> for Actor {
+    fn from(granted: &Granted) -> Self {
+        Self::User {
+            id: granted.user_id,
+            email: granted.email.clone(),
+        }
     }
 }
 

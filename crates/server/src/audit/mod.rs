@@ -4,8 +4,6 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use crate::access::Granted;
-use crate::auth::Principal;
 use crate::ids::{DeviceId, UserId};
 use crate::time::Timestamp;
 
@@ -116,24 +114,6 @@ impl Actor {
             Self::User { email, .. } => Some(email),
             Self::Unknown(name) => Some(name),
             Self::Device(_) | Self::System => None,
-        }
-    }
-}
-
-impl From<&Principal> for Actor {
-    fn from(principal: &Principal) -> Self {
-        Self::User {
-            id: principal.user_id,
-            email: principal.email.clone(),
-        }
-    }
-}
-
-impl From<&Granted> for Actor {
-    fn from(granted: &Granted) -> Self {
-        Self::User {
-            id: granted.user_id(),
-            email: granted.email().to_owned(),
         }
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use crate::access::{Granted, Role};
+use crate::audit::Actor;
 use crate::error::ApiError;
 use crate::ids::{AuthSetId, DeviceId, TokenId, UserId};
 
@@ -20,6 +21,15 @@ pub struct Principal {
     pub roles: Vec<Role>,
     /// The token that was used.
     pub token_id: TokenId,
+}
+
+impl From<&Principal> for Actor {
+    fn from(principal: &Principal) -> Self {
+        Self::User {
+            id: principal.user_id,
+            email: principal.email.clone(),
+        }
+    }
 }
 
 /// A device whose token is valid now.
