@@ -145,27 +145,19 @@ impl Pty {
 
     /// Appends what the terminal holds to `buffer` until it has `limit` bytes; never waits.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Read> {
-        while buffer.len() < limit {
-            let filled = buffer.len();
-            let step = READ_STEP.min(limit - filled);
-            buffer.resize(filled + step, 0);
-            let result = self.master.try_io(Interest::READABLE, |master| {
-                let space = buffer.get_mut(filled..).unwrap_or_default();
+        read_until(buffer, limit, |space| {
+            self.master.try_io(Interest::READABLE, |master| {
                 Ok(nix::unistd::read(master, space)?)
-            });
-            buffer.truncate(filled + result.as_ref().copied().unwrap_or(0));
-            match result {
-                Ok(0) => return Ok(Read::Closed),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Read::Drained);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(libc::EIO) => return Ok(Read::Closed),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Read::Full)
+            })
+        })
+    }
+
+    /// The same, for when a program has ended: asks the kernel itself, since the runtime may not
+    /// have heard yet of what the program wrote just before.
+    pub(crate) fn read_last(&self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Read> {
+        read_until(buffer, limit, |space| {
+            Ok(nix::unistd::read(self.master.get_ref(), space)?)
+        })
     }
 
     /// Writes a prefix of `bytes` as soon as the terminal takes some; cancel safe.
@@ -188,6 +180,30 @@ impl Pty {
             .ok()
             .map(Pid::as_raw)
     }
+}
+
+/// Reads once and again until `buffer` has `limit` bytes or there is nothing more.
+fn read_until(
+    buffer: &mut Vec<u8>,
+    limit: usize,
+    mut read_once: impl FnMut(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<Read> {
+    while buffer.len() < limit {
+        let filled = buffer.len();
+        let step = READ_STEP.min(limit - filled);
+        buffer.resize(filled + step, 0);
+        let result = read_once(buffer.get_mut(filled..).unwrap_or_default());
+        buffer.truncate(filled + result.as_ref().copied().unwrap_or(0));
+        match result {
+            Ok(0) => return Ok(Read::Closed),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Drained),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => return Ok(Read::Closed),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Read::Full)
 }
 
 /// A descriptor that becomes readable when the process ends, and that no later process with the

@@ -421,6 +421,26 @@ async fn a_shell_that_ends_at_once_has_started_first() {
 }
 
 #[tokio::test]
+async fn the_last_words_of_a_shell_are_never_lost() {
+    let (agent, _server, mut peer) = connected(Config {
+        shell_command: "/bin/sh".into(),
+        shell_arguments: vec![
+            "-c".into(),
+            "echo 1; sleep 0.01; echo 2; echo last words".into(),
+        ],
+        ..config()
+    })
+    .await;
+    for n in 0..100 {
+        let sid = n.to_string();
+        assert_eq!(peer.new_shell(&sid, "op").await, FromDevice::Started);
+        peer.output_until(&sid, "last words").await;
+        assert_eq!(peer.stopped(&sid).await.exit_status, Some(0));
+    }
+    agent.end().await;
+}
+
+#[tokio::test]
 async fn a_background_flood_does_not_keep_the_session() {
     let (agent, _server, mut peer) = connected(config()).await;
     peer.open("s").await;

@@ -173,7 +173,7 @@ impl Shell {
                 return;
             }
             buffer.clear();
-            let read = self.pty.read(&mut buffer, left.min(OUTPUT_READ));
+            let read = self.pty.read_last(&mut buffer, left.min(OUTPUT_READ));
             if pass_on(&mut self.outbox, &self.sid, &buffer).is_err() {
                 return;
             }
