@@ -28,12 +28,14 @@ export interface Visit {
 
 /**
  * Opens a page as a person would see it. The terminal's text is read the way a screen reader does,
- * since it is drawn and not written; that mode is a setting of the page.
+ * since it is drawn and not written; that mode is a setting of the page. `expected`: what the page may
+ * complain about in this walk.
  */
 export async function visit(
   browser: Browser,
   url: string,
   options: BrowserContextOptions = {},
+  expected: readonly RegExp[] = [],
 ): Promise<Visit> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   await context.addInitScript(() => {
@@ -44,7 +46,8 @@ export async function visit(
   page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
   page.on('console', (message) => {
     // A refused password is an answer, not a fault.
-    if (message.type() === 'error' && !/status of 401/.test(message.text())) {
+    const fine = [/status of 401/, ...expected].some((text) => text.test(message.text()));
+    if (message.type() === 'error' && !fine) {
       complaints.push(`console: ${message.text()}`);
     }
   });

@@ -77,6 +77,14 @@ export class Program {
     clearTimeout(hard);
   }
 
+  /** Ends it without a chance to say anything, as a power cut does. */
+  async kill(): Promise<void> {
+    if (this.ended !== undefined) return;
+    const gone = once(this.process, 'exit');
+    this.process.kill('SIGKILL');
+    await gone;
+  }
+
   private somethingNew(withinMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -105,25 +113,38 @@ export class Fleet {
   private constructor(
     readonly url: string,
     private readonly folder: string,
-    private readonly server: Program,
+    private server: Program,
   ) {}
 
   static async start(): Promise<Fleet> {
     const folder = mkdtempSync(path.join(tmpdir(), 'longwire-walk-'));
     const data = path.join(folder, 'server');
-    const file = program('longwire-server', 'LONGWIRE_SERVER');
-    const server = Program.start('longwire-server', file, [
-      'serve',
-      '--listen',
-      '127.0.0.1:0',
-      '--data-dir',
-      data,
-    ]);
+    const server = Fleet.serve(data, '127.0.0.1:0');
     const [, url = ''] = await server.says(/^listening on (http:\/\/\S+)$/);
     const fleet = new Fleet(url, folder, server);
     await fleet.addPerson(PERSON.email, PERSON.password, 'admin');
     await fleet.assertCurrentPages();
     return fleet;
+  }
+
+  private static serve(data: string, listen: string): Program {
+    return Program.start('longwire-server', program('longwire-server', 'LONGWIRE_SERVER'), [
+      'serve',
+      '--listen',
+      listen,
+      '--data-dir',
+      data,
+    ]);
+  }
+
+  async stopServer(): Promise<void> {
+    await this.server.stop();
+  }
+
+  /** Starts the server again: same data, same address. */
+  async startServer(): Promise<void> {
+    this.server = Fleet.serve(path.join(this.folder, 'server'), new URL(this.url).host);
+    await this.server.says(/^listening on /);
   }
 
   /** Adds an account straight in the data folder, as an administrator would. */

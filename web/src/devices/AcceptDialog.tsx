@@ -1,4 +1,4 @@
-import { Box, Button, Checkbox, Group, Modal } from '@mantine/core';
+import { Box, Button, Checkbox, Modal } from '@mantine/core';
 import { ShieldAlert } from 'lucide-react';
 import { useState } from 'react';
 import type { AuthSet, Device } from '../api/types.ts';
@@ -85,7 +85,7 @@ export function AcceptDialog({ device, authSet, onClose }: AcceptDialogProps) {
           <ErrorNote>{decide.error.message}</ErrorNote>
         </Box>
       )}
-      <Group justify="flex-end" gap="xs">
+      <div className="dialog-actions">
         <Button variant="default" onClick={onClose}>
           Not now
         </Button>
@@ -106,7 +106,7 @@ export function AcceptDialog({ device, authSet, onClose }: AcceptDialogProps) {
             Accept device
           </Button>
         )}
-      </Group>
+      </div>
     </Modal>
   );
 }

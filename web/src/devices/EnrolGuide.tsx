@@ -26,7 +26,7 @@ export function EnrolGuide({ waiting = false }: { waiting?: boolean }) {
         onChange={(value) => setWay(value === 'mender' ? 'mender' : 'agent')}
         data={[
           { value: 'agent', label: 'Longwire agent' },
-          { value: 'mender', label: 'Device with Mender client' },
+          { value: 'mender', label: 'Mender client' },
         ]}
         aria-label="Kind of device"
         mb="lg"

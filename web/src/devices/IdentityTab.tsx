@@ -1,4 +1,4 @@
-import { ActionIcon, Box, Button, Group, Menu, Modal, Text } from '@mantine/core';
+import { ActionIcon, Box, Button, Menu, Modal, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -135,14 +135,14 @@ function Decommission({ device }: { device: Device }) {
             <ErrorNote>{remove.error.message}</ErrorNote>
           </Box>
         )}
-        <Group justify="flex-end" mt="lg" gap="xs">
+        <div className="dialog-actions">
           <Button variant="default" onClick={ask.close} data-autofocus>
             Cancel
           </Button>
           <Button color="danger" loading={remove.isPending} onClick={() => remove.mutate()}>
             Decommission
           </Button>
-        </Group>
+        </div>
       </Modal>
     </section>
   );

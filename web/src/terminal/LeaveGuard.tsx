@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Text } from '@mantine/core';
+import { Button, Modal, Text } from '@mantine/core';
 import { useEffect } from 'react';
 import { useBlocker } from 'react-router';
 
@@ -28,14 +28,14 @@ export function LeaveGuard({ active, name }: { active: boolean; name: string }) 
       <Text size="sm" c="dimmed">
         The shell on {name} ends, and so does every program still running in it.
       </Text>
-      <Group justify="flex-end" mt="lg" gap="xs">
+      <div className="dialog-actions">
         <Button variant="default" data-autofocus onClick={() => blocker.reset?.()}>
           Stay
         </Button>
         <Button color="danger" onClick={() => blocker.proceed?.()}>
           End and leave
         </Button>
-      </Group>
+      </div>
     </Modal>
   );
 }

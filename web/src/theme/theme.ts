@@ -105,7 +105,7 @@ export const theme = createTheme({
         centered: true,
         radius: 'lg',
         overlayProps: { backgroundOpacity: 0.32, blur: 2 },
-        padding: 'xl',
+        padding: 'lg',
         closeButtonProps: { 'aria-label': 'Close' },
       },
     }),
