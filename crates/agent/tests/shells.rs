@@ -441,6 +441,28 @@ async fn the_last_words_of_a_shell_are_never_lost() {
 }
 
 #[tokio::test]
+async fn input_that_crosses_the_end_of_its_shell_is_no_complaint() {
+    let (agent, _server, mut peer) = connected(config()).await;
+    for n in 0..10 {
+        let sid = n.to_string();
+        peer.open(&sid).await;
+        // As a script does: the command, and an end-of-file behind it.
+        peer.type_in(&sid, "exit 4\n").await;
+        for _ in 0..20 {
+            peer.type_in(&sid, "\x04").await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let stop = peer.stopped(&sid).await;
+        assert_eq!(
+            (stop.reason, stop.exit_status),
+            (Some(Ended::Exited), Some(4))
+        );
+        peer.all_read().await;
+    }
+    agent.end().await;
+}
+
+#[tokio::test]
 async fn a_background_flood_does_not_keep_the_session() {
     let (agent, _server, mut peer) = connected(config()).await;
     peer.open("s").await;

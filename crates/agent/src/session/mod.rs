@@ -14,7 +14,7 @@ mod stopping;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use longwire_protocol::limits::OUR_READ_LIMIT;
@@ -43,6 +43,8 @@ const INPUT_PATIENCE: Duration = Duration::from_millis(250);
 /// Session ids remembered after their shells have ended, so that the `stop` that user ends send
 /// then is answered as real agents do.
 const REMEMBERED: usize = 32;
+/// How long input may cross the news that its shell has ended.
+const CROSSING: Duration = Duration::from_secs(10);
 /// Shells that have ended and could not say so yet (the link is down or stalled).
 const UNDELIVERED: usize = 16;
 
@@ -54,7 +56,7 @@ pub(crate) struct Sessions {
     limits: ShellLimits,
     outbox: Outbox,
     shells: HashMap<String, Handle>,
-    ended: VecDeque<String>,
+    ended: VecDeque<Ended>,
     /// Yields the session id of each shell whose last message is queued.
     tasks: JoinSet<String>,
 }
@@ -116,11 +118,19 @@ impl Sessions {
     /// Types bytes into a shell. Returns the complaint, if there is one.
     pub(crate) async fn input(&mut self, sid: &str, bytes: Bytes) -> Option<FromDevice> {
         let Some(handle) = self.running_mut(sid) else {
-            return Some(FromDevice::InputFailed(text::SESSION_NOT_FOUND.to_owned()));
+            // What was typed while the shell ended crosses the news of its end; a complaint could
+            // overtake it.
+            let crossed = self.has_news(sid)
+                || self
+                    .ended
+                    .iter()
+                    .any(|ended| ended.sid == sid && ended.at.elapsed() < CROSSING);
+            let complaint = FromDevice::InputFailed(text::SESSION_NOT_FOUND.to_owned());
+            return (!crossed).then_some(complaint);
         };
         match handle.input(bytes).await {
-            Ok(()) => None,
-            Err(Untaken::Gone) => Some(FromDevice::InputFailed(text::SESSION_NOT_FOUND.to_owned())),
+            // It has ended meanwhile, and says so.
+            Ok(()) | Err(Untaken::Gone) => None,
             Err(Untaken::Full) => Some(FromDevice::InputFailed(text::command_failed(
                 sid,
                 "its input buffer is full",
@@ -149,7 +159,7 @@ impl Sessions {
             return self.stop_user(user);
         }
         let stopped = Some(FromDevice::Stop(Stop::default()));
-        if let Some(handle) = self.shells.get_mut(sid).filter(|handle| !handle.is_over()) {
+        if let Some(handle) = self.running_mut(sid) {
             // A second request while the first is being worked on is answered at once.
             return if handle.stop(StopOrder::Requested) {
                 None
@@ -157,7 +167,10 @@ impl Sessions {
                 stopped
             };
         }
-        if self.shells.contains_key(sid) || self.ended.iter().any(|ended| ended == sid) {
+        if self.has_news(sid) {
+            return None;
+        }
+        if self.ended.iter().any(|ended| ended.sid == sid) {
             return stopped;
         }
         Some(stop_failed(text::stop_session_not_found(sid)))
@@ -222,7 +235,7 @@ impl Sessions {
             },
         };
         log::info!("started a shell as {}, process {pid}", config.user.name);
-        self.ended.retain(|ended| ended != sid);
+        self.ended.retain(|ended| ended.sid != sid);
         let handle = Handle {
             user: user.to_owned(),
             orders,
@@ -294,6 +307,12 @@ impl Sessions {
         self.shells.get_mut(sid).filter(|handle| !handle.is_over())
     }
 
+    /// Whether the shell has ended and its last message is still to come.
+    fn has_news(&mut self, sid: &str) -> bool {
+        self.tidy();
+        self.shells.get(sid).is_some_and(Handle::is_over)
+    }
+
     /// Forgets the shells whose last message is queued.
     fn tidy(&mut self) {
         while let Some(done) = self.tasks.try_join_next() {
@@ -306,7 +325,10 @@ impl Sessions {
             // A new shell may have taken the session's place already.
             Ok(sid) if self.shells.get(&sid).is_some_and(Handle::is_over) => {
                 self.shells.remove(&sid);
-                self.ended.push_back(sid);
+                self.ended.push_back(Ended {
+                    sid,
+                    at: Instant::now(),
+                });
                 if self.ended.len() > REMEMBERED {
                     self.ended.pop_front();
                 }
@@ -315,6 +337,13 @@ impl Sessions {
             Err(error) => log::error!("a shell's task has failed: {error}"),
         }
     }
+}
+
+/// A session whose shell has ended and said so.
+#[derive(Debug)]
+struct Ended {
+    sid: String,
+    at: Instant,
 }
 
 /// A running shell as seen from outside.
