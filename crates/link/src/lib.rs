@@ -54,5 +54,5 @@ pub mod wire;
 pub use error::{LinkError, SessionError};
 pub use link::Generation;
 pub use shell_end::{Attachment, Leg, ShellConfig, ShellEnd, ToShellEnd};
-pub use user_end::{ToUserEnd, UserEnd};
+pub use user_end::{InputPosition, ToUserEnd, UserEnd};
 pub use wire::Hello;

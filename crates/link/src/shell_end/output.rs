@@ -18,6 +18,9 @@ pub(crate) struct Output {
     sizes_sent: usize,
     /// A screen that stands for everything before the bytes kept, not sent yet.
     screen: Option<(Option<Winsize>, Bytes)>,
+    /// Where output had come before a screen that goes back: acknowledgements up to there may still
+    /// be under way.
+    went_back_from: u64,
 }
 
 #[derive(Debug)]
@@ -77,6 +80,7 @@ impl Output {
     /// Drops what is kept: the stream continues at `offset`, and this screen is what the bytes
     /// before it make.
     pub(crate) fn show(&mut self, offset: u64, size: Option<Winsize>, screen: Bytes) {
+        self.went_back_from = self.went_back_from.max(self.bytes.sent());
         self.bytes.jump(offset);
         self.sizes.clear();
         self.sizes_sent = 0;
@@ -84,6 +88,9 @@ impl Output {
     }
 
     pub(crate) fn acknowledge(&mut self, offset: u64) -> Result<bool, NeverSent> {
+        if offset > self.bytes.sent() && offset <= self.went_back_from {
+            return Ok(false);
+        }
         let news = self.bytes.acknowledge(offset)?;
         // One size at the start stays until something follows it: an offset alone does not say
         // whether it has arrived.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::outbound::{NeverSent, Outbound, Piece};
+use crate::outbound::{Outbound, Piece};
 
 /// Characters that a terminal may turn into signals. Whether it does is the shell end's to say.
 const INTERRUPTS: [u8; 3] = [0x03, 0x1c, 0x1a];
@@ -12,6 +12,8 @@ pub(crate) struct Input {
     stream: Outbound,
     /// The epoch whose input the stream is; 0 when this run does not know yet.
     epoch: u64,
+    /// Whether the peer has ever said where the input stands.
+    is_known: bool,
     /// Whether this end is in control in that epoch.
     ours: bool,
     /// Whether the peer has said so on this link, and where input goes on.
@@ -21,8 +23,6 @@ pub(crate) struct Input {
     /// The last interrupt character that was typed behind other input.
     interrupt: Option<(u64, u8)>,
     interrupt_sent: bool,
-    /// What may be acknowledged although it was not sent: an interrupt takes what is before it.
-    interrupted_to: u64,
     dropped: u64,
     /// The peer stands before what is kept: it has to be told.
     skip: bool,
@@ -31,8 +31,8 @@ pub(crate) struct Input {
 /// What has come of a word about epochs.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Begun {
-    /// Nothing new.
-    Same,
+    /// The epoch goes on. Whether input was applied that was not known to be.
+    Same { applied: bool },
     /// Another epoch: so many bytes of the old one did not arrive.
     New { unarrived: u64 },
 }
@@ -43,12 +43,12 @@ impl Input {
         Input {
             stream: Outbound::default(),
             epoch: 0,
+            is_known: false,
             ours: false,
             ready: false,
             held: false,
             interrupt: None,
             interrupt_sent: false,
-            interrupted_to: 0,
             dropped: 0,
             skip: false,
         }
@@ -64,6 +64,10 @@ impl Input {
 
     pub(crate) fn is_ready(&self) -> bool {
         self.ready
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
     }
 
     pub(crate) fn is_ours(&self) -> bool {
@@ -133,26 +137,36 @@ impl Input {
 
     /// The peer says which epoch counts, where its input stands, and whether it is ours.
     pub(crate) fn begin(&mut self, epoch: u64, offset: u64, control: bool) -> Begun {
+        self.is_known = true;
         if epoch == self.epoch {
             // Without control it is not over, as long as the epoch is the same: input waits.
             self.ready = control;
             self.ours |= control;
-            if control {
-                self.skip = self.stream.resume(offset) > offset;
-                self.interrupt_sent = false;
+            if !control {
+                return Begun::Same { applied: false };
             }
-            return Begun::Same;
+            let applied = offset > self.stream.start();
+            self.skip = self.stream.resume(offset) > offset;
+            self.stream.advance(offset.max(self.stream.start()));
+            self.interrupt_sent = false;
+            return Begun::Same { applied };
         }
         let unarrived = self.stream.end().saturating_sub(offset);
         *self = Input {
             stream: Outbound::at(offset),
             epoch,
+            is_known: true,
             ours: control,
             ready: control,
             dropped: self.dropped,
             ..Input::unknown()
         };
         Begun::New { unarrived }
+    }
+
+    /// So many bytes were thrown away so far.
+    pub(crate) fn note_dropped(&mut self, dropped: u64) {
+        self.dropped = self.dropped.max(dropped);
     }
 
     /// Holds what is older than `limit`. True if that is news.
@@ -170,12 +184,9 @@ impl Input {
         self.held = false;
     }
 
-    /// True if that is news.
-    pub(crate) fn applied(&mut self, offset: u64, dropped: u64) -> Result<bool, NeverSent> {
-        let known = self.stream.sent().max(self.interrupted_to);
-        if offset > known {
-            return Err(NeverSent);
-        }
+    /// The shell end has applied everything before `offset`. That may be more than this run has
+    /// sent: a former one may have sent it, or an interrupt thrown it away. True if that is news.
+    pub(crate) fn applied(&mut self, offset: u64, dropped: u64) -> bool {
         let news = offset > self.stream.start() || dropped > self.dropped;
         self.dropped = self.dropped.max(dropped);
         self.stream.advance(offset.max(self.stream.start()));
@@ -184,7 +195,7 @@ impl Input {
         {
             self.interrupt = None;
         }
-        Ok(news)
+        news
     }
 
     /// An interrupt that the window keeps back.
@@ -199,7 +210,6 @@ impl Input {
             return None;
         }
         self.interrupt_sent = true;
-        self.interrupted_to = self.interrupted_to.max(offset + 1);
         Some((offset, byte))
     }
 

@@ -21,6 +21,19 @@ use crate::turns::Turns;
 use crate::wire::{Hello, ToShell};
 use session::Session;
 
+/// Where one session's input stands at the user end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct InputPosition {
+    /// The epoch whose input this is.
+    pub epoch: u64,
+    /// Everything before this offset is known to be applied.
+    pub applied: u64,
+    /// The next byte typed gets this offset.
+    pub end: u64,
+    /// Input bytes of the session that interrupts have thrown away so far.
+    pub dropped: u64,
+}
+
 /// The user end of a link and the sessions that live across its connections.
 #[derive(Debug)]
 pub struct UserEnd {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use longwire_protocol::Props;
 use longwire_protocol::shell::Winsize;
 
-use super::UserEnd;
 use super::session::{Intro, Phase, Session};
+use super::{InputPosition, UserEnd};
 use crate::error::SessionError;
 use crate::limits::{INPUT_WINDOW, MAX_SID};
 use crate::wire::ToShell;
@@ -53,7 +53,7 @@ impl UserEnd {
     }
 
     /// Goes on with a session that is known to have started: after a restart, with what is recorded
-    /// of its output; or as a viewer who attaches, with `None` for the screen alone.
+    /// of its output; or as a viewer who attaches, with `None` for the screen alone and epoch 0.
     ///
     /// # Errors
     /// As for [`UserEnd::open`].
@@ -228,17 +228,16 @@ impl UserEnd {
         }
     }
 
-    /// Where the session's input ends at this end, or `None` if that is not known yet.
-    pub fn input_end(&self, sid: &str) -> Option<u64> {
-        let session = self.sessions.get(sid)?;
-        (session.input.epoch() > 0).then(|| session.input.end())
-    }
-
-    /// Where the session's input is known to be applied, and how many bytes of it interrupts threw
-    /// away; `None` if this run does not know yet.
-    pub fn input_applied(&self, sid: &str) -> Option<(u64, u64)> {
-        let session = self.sessions.get(sid)?;
-        (session.input.epoch() > 0).then(|| (session.input.start(), session.input.dropped()))
+    /// Where the session's input stands, or `None` if this run has not heard yet. While a new epoch
+    /// is not answered, it is still the old one's.
+    pub fn input_position(&self, sid: &str) -> Option<InputPosition> {
+        let input = &self.sessions.get(sid)?.input;
+        input.is_known().then(|| InputPosition {
+            epoch: input.epoch(),
+            applied: input.start(),
+            end: input.end(),
+            dropped: input.dropped(),
+        })
     }
 
     /// Towards a device: somebody else is in control from now on; the owner has committed it. The

@@ -101,7 +101,7 @@ impl UserEnd {
                 self.sessions.remove(&sid);
             }
             ToUser::Refused(_) => return Err(LinkError::Unexpected { sid, typ: "new" }),
-            ToUser::State(state) => session.stated(&sid, state, now, &mut tell)?,
+            ToUser::State(state) => session.stated(&sid, state, self.leg, now, &mut tell)?,
             ToUser::Output {
                 offset,
                 time_ms,
@@ -153,18 +153,12 @@ impl UserEnd {
                 });
             }
             ToUser::Ack { offset, dropped } => {
-                if session.input.is_ready() {
-                    let news = session
-                        .input
-                        .applied(offset, dropped)
-                        .map_err(|_| LinkError::NeverSent(sid.clone()))?;
-                    if news {
-                        tell(ToUserEnd::Applied {
-                            sid,
-                            offset,
-                            dropped: session.input.dropped(),
-                        });
-                    }
+                if session.input.is_ready() && session.input.applied(offset, dropped) {
+                    tell(ToUserEnd::Applied {
+                        sid,
+                        offset,
+                        dropped: session.input.dropped(),
+                    });
                 }
             }
             ToUser::Epoch {

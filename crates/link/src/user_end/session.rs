@@ -9,6 +9,7 @@ use super::events::ToUserEnd;
 use super::input::{Begun, Input};
 use crate::error::LinkError;
 use crate::inbound::{Inbound, Refusal};
+use crate::shell_end::Leg;
 use crate::wire::{State, ToShell};
 
 #[derive(Debug)]
@@ -136,6 +137,7 @@ impl Session {
         &mut self,
         sid: &str,
         state: State,
+        leg: Leg,
         now: Duration,
         tell: &mut impl FnMut(ToUserEnd),
     ) -> Result<(), LinkError> {
@@ -143,7 +145,9 @@ impl Session {
             return Err(unexpected(sid, crate::wire::typ::STATE));
         }
         let position = self.output.position();
-        if self.has_output && state.output < position {
+        // A server may have lost what a viewer has seen, and says so with a screen. What a device
+        // has sent it cannot take back.
+        if leg == Leg::Device && self.has_output && state.output < position {
             return Err(LinkError::malformed(crate::wire::typ::STATE, "offset"));
         }
         let first = !std::mem::replace(&mut self.on_link.stated, true);
@@ -159,7 +163,7 @@ impl Session {
         }
         if state.output != position {
             self.output.jump(state.output);
-            if self.has_output {
+            if self.has_output && leg == Leg::Device {
                 tell(ToUserEnd::Gap {
                     sid: sid.to_owned(),
                     from: position,
@@ -170,6 +174,7 @@ impl Session {
         self.has_output = true;
         // An acknowledgement that was under way when the last link was lost.
         self.on_link.ack |= first && self.output.confirmed() > 0;
+        self.input.note_dropped(state.dropped);
         self.begin(sid, state.epoch, state.input, state.control, tell);
         if let Some(limit) = self.hold_after
             && first
@@ -197,14 +202,20 @@ impl Session {
             return;
         }
         self.epoch = epoch;
-        if let Begun::New { unarrived } = self.input.begin(epoch, offset, control) {
-            tell(ToUserEnd::Epoch {
+        match self.input.begin(epoch, offset, control) {
+            Begun::Same { applied: false } => {}
+            Begun::Same { applied: true } => tell(ToUserEnd::Applied {
+                sid: sid.to_owned(),
+                offset,
+                dropped: self.input.dropped(),
+            }),
+            Begun::New { unarrived } => tell(ToUserEnd::Epoch {
                 sid: sid.to_owned(),
                 epoch,
                 offset,
                 control,
                 unarrived,
-            });
+            }),
         }
     }
 

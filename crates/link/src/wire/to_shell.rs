@@ -24,7 +24,7 @@ pub enum ToShell {
     Resume {
         /// The first byte of output that is missing; `None` if only the screen is wanted.
         have: Option<u64>,
-        /// The epoch the sender knows.
+        /// The epoch the sender knows; 0 if none.
         epoch: u64,
         /// The size the terminal has to have.
         size: Option<Winsize>,
@@ -97,7 +97,9 @@ impl ToShell {
                 if let Some(have) = have {
                     message.props.set(known::OFFSET, *have);
                 }
-                message.props.set(prop::EPOCH, *epoch);
+                if *epoch > 0 {
+                    message.props.set(prop::EPOCH, *epoch);
+                }
                 add(&mut message.props, more);
                 message
             }
@@ -164,7 +166,7 @@ impl ToShell {
             },
             typ::RESUME => ToShell::Resume {
                 have: fields.optional(known::OFFSET)?,
-                epoch: epoch()?,
+                epoch: fields.optional(prop::EPOCH)?.unwrap_or(0),
                 size: size(),
                 more: rest(&message.props),
             },
