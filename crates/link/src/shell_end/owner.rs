@@ -128,6 +128,9 @@ impl ShellEnd {
         }
         let session = self.running(sid)?;
         session.output.show(offset, size, screen);
+        if let Some(have) = &mut session.on_link.have {
+            *have = offset;
+        }
         Ok(())
     }
 

@@ -116,7 +116,8 @@ pub enum ToUserEnd {
         /// The session.
         sid: String,
     },
-    /// The device holds a session that is not known here; it is told to end it.
+    /// The device holds a session that is not known here, or whose end was recorded before the
+    /// device could hear so; it is told to end and to forget it.
     Stranger {
         /// The session's id.
         sid: String,

@@ -137,14 +137,7 @@ impl UserEnd {
                 size,
                 bytes,
             } => {
-                session.after_state(&sid, typ::SCREEN)?;
-                if self.leg == Leg::Device {
-                    return Err(LinkError::Unexpected {
-                        sid,
-                        typ: typ::SCREEN,
-                    });
-                }
-                session.output.jump(offset);
+                session.accept_screen(&sid, offset, self.leg)?;
                 tell(ToUserEnd::Screen {
                     sid,
                     offset,

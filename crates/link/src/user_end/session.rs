@@ -24,7 +24,8 @@ pub(crate) struct Session {
     /// The last size the terminal is known to have had, and from where.
     sized: Option<(u64, Winsize)>,
     pub(crate) output: Inbound,
-    /// Whether what is missing is to be asked for, or only the screen.
+    /// Whether everything before the position has come, as bytes or as a screen. If not, the screen
+    /// is asked for.
     pub(crate) has_output: bool,
     pub(crate) input: Input,
     /// Ask what waited longer than this before it is delivered.
@@ -163,15 +164,21 @@ impl Session {
         }
         if state.output != position {
             self.output.jump(state.output);
-            if self.has_output && leg == Leg::Device {
-                tell(ToUserEnd::Gap {
-                    sid: sid.to_owned(),
-                    from: position,
-                    to: state.output,
-                });
-            }
         }
-        self.has_output = true;
+        match leg {
+            Leg::Device => {
+                if self.has_output && state.output != position {
+                    tell(ToUserEnd::Gap {
+                        sid: sid.to_owned(),
+                        from: position,
+                        to: state.output,
+                    });
+                }
+                self.has_output = true;
+            }
+            // A screen follows; until it has come, nothing can be gone on with.
+            Leg::Viewer => self.has_output &= state.output == position,
+        }
         // An acknowledgement that was under way when the last link was lost.
         self.on_link.ack |= first && self.output.confirmed() > 0;
         self.input.note_dropped(state.dropped);
@@ -226,6 +233,9 @@ impl Session {
         bytes: bytes::Bytes,
     ) -> Result<bytes::Bytes, LinkError> {
         self.after_state(sid, longwire_protocol::shell::typ::SHELL)?;
+        if !self.has_output {
+            return Err(unexpected(sid, longwire_protocol::shell::typ::SHELL));
+        }
         let expected = self.output.position();
         self.output.accept(offset, bytes).map_err(|refusal| {
             if refusal == Refusal::Hole {
@@ -256,6 +266,22 @@ impl Session {
             });
         }
         Ok(self.sized.replace((offset, size)) != Some((offset, size)))
+    }
+
+    /// The screen as all output before the offset makes it.
+    pub(crate) fn accept_screen(
+        &mut self,
+        sid: &str,
+        offset: u64,
+        leg: Leg,
+    ) -> Result<(), LinkError> {
+        self.after_state(sid, crate::wire::typ::SCREEN)?;
+        if leg == Leg::Device {
+            return Err(unexpected(sid, crate::wire::typ::SCREEN));
+        }
+        self.output.jump(offset);
+        self.has_output = true;
+        Ok(())
     }
 
     /// Output and what belongs to it comes after the state, and not after the end.

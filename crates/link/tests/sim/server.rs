@@ -148,7 +148,13 @@ impl Server {
                 ToUserEnd::InputHeld { sid, .. } => {
                     self.held.insert(sid);
                 }
-                ToUserEnd::Stranger { .. } => self.strangers += 1,
+                ToUserEnd::Stranger { sid } => {
+                    // One that is over and whose last acknowledgement was lost is none.
+                    let is_over = |kept: &Kept| kept.end.is_some() || kept.is_lost;
+                    if !self.disk.sessions.get(&sid).is_some_and(is_over) {
+                        self.strangers += 1;
+                    }
+                }
                 ToUserEnd::Hello(_) | ToUserEnd::Resumed { .. } | ToUserEnd::Resized { .. } => {}
                 ToUserEnd::Screen { .. } | ToUserEnd::PeerError(_) | ToUserEnd::Other(_) => {
                     panic!("no business of a server: {event:?}")

@@ -22,7 +22,6 @@ pub struct Viewer {
     pub is_over: bool,
     /// Whether the end was seen, not just the loss.
     pub has_seen_end: bool,
-    pub screens: usize,
     pub lost_input: u64,
 }
 
@@ -51,7 +50,6 @@ impl Viewer {
             has_started: false,
             is_over: false,
             has_seen_end: false,
-            screens: 0,
             lost_input: 0,
         }
     }
@@ -61,17 +59,11 @@ impl Viewer {
         while let Some(event) = self.end.event() {
             match event {
                 ToUserEnd::Output { offset, bytes, .. } => {
-                    assert!(
-                        offset == self.seen || self.seen == 0 && self.screens == 0,
-                        "{}: seen {}, got {offset}",
-                        self.sid,
-                        self.seen
-                    );
+                    assert_eq!(offset, self.seen, "{}: not the next byte", self.sid);
                     assert!(is_output(&self.sid, offset, &bytes));
                     self.seen = offset + bytes.len() as u64;
                 }
                 ToUserEnd::Screen { offset, .. } => {
-                    self.screens += 1;
                     self.seen = offset;
                 }
                 ToUserEnd::Started { .. } => {
