@@ -21,6 +21,12 @@ use crate::turns::Turns;
 use crate::wire::{Hello, ToUser};
 use session::{OnLink, Phase, Session};
 
+/// A message takes up no more than this part of what may be under way.
+const SHARES: u64 = 8;
+
+/// But no message is made smaller than this because the link is nearly full.
+const SMALLEST: u64 = 4096;
+
 /// The shell end of a link and the sessions that live across its connections.
 #[derive(Debug)]
 pub struct ShellEnd {
@@ -155,7 +161,9 @@ impl ShellEnd {
             self.forget_refused(&message);
             return Some(message);
         }
-        let room = link.flight.room();
+        // While little may be under way, one message does not take it all.
+        let one = (link.flight.allowed() / SHARES).max(SMALLEST);
+        let room = link.flight.room().min(one);
         let message = self.output_turns.take(&mut self.sessions, |sid, session| {
             session.next_output(sid, room, window)
         })?;

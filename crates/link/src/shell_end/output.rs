@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use longwire_protocol::shell::Winsize;
 
+use super::SMALLEST;
 use crate::limits::{MAX_SIZES, MESSAGE_COST};
 use crate::outbound::{NeverSent, Outbound};
 use crate::wire::ToUser;
@@ -155,10 +156,9 @@ impl Output {
         let before = sized.map_or(u64::MAX, |sized| sized.offset);
         let window_end = self.bytes.start().saturating_add(window);
         // Rather a little too much under way than a trickle of tiny messages.
-        let limit = usize::try_from(room.saturating_sub(MESSAGE_COST)).unwrap_or(usize::MAX);
-        let piece = self
-            .bytes
-            .next(limit.max(SMALLEST), before.min(window_end))?;
+        let limit = room.saturating_sub(MESSAGE_COST).max(SMALLEST);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let piece = self.bytes.next(limit, before.min(window_end))?;
         Some(ToUser::Output {
             offset: piece.offset,
             time_ms: piece.time_ms,
@@ -166,6 +166,3 @@ impl Output {
         })
     }
 }
-
-/// A message is not cut smaller than this because the link is nearly full.
-const SMALLEST: usize = 4096;

@@ -98,6 +98,9 @@ impl UserEnd {
         self.sessions.remove(sid);
         if stated {
             self.farewells.insert(sid.to_owned(), end);
+        } else if self.is_linked() {
+            // The end became known on an earlier link, and nothing more was asked for on this one.
+            self.dismiss(sid.to_owned());
         }
         Ok(())
     }

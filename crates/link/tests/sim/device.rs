@@ -115,6 +115,9 @@ impl Device {
             epoch,
             urged: None,
         };
+        if let Some(size) = size {
+            self.end.resized(&sid, size, 0).unwrap();
+        }
         self.shells.insert(sid, shell);
     }
 

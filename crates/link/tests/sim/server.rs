@@ -42,6 +42,8 @@ pub struct Server {
     ends: BTreeMap<String, Stop>,
     gaps: BTreeMap<String, Vec<(u64, u64)>>,
     held: BTreeSet<String>,
+    /// The size each terminal is known to have.
+    pub sizes: BTreeMap<String, Winsize>,
     pub gaps_seen: usize,
     pub strangers: usize,
 }
@@ -85,6 +87,7 @@ impl Server {
             ends: BTreeMap::new(),
             gaps: BTreeMap::new(),
             held: BTreeSet::new(),
+            sizes: BTreeMap::new(),
             gaps_seen: 0,
             strangers: 0,
         }
@@ -155,7 +158,13 @@ impl Server {
                         self.strangers += 1;
                     }
                 }
-                ToUserEnd::Hello(_) | ToUserEnd::Resumed { .. } | ToUserEnd::Resized { .. } => {}
+                ToUserEnd::Resized {
+                    sid, offset, size, ..
+                } => {
+                    assert!(offset <= self.received(&sid));
+                    self.sizes.insert(sid, size);
+                }
+                ToUserEnd::Hello(_) | ToUserEnd::Resumed { .. } => {}
                 ToUserEnd::Screen { .. } | ToUserEnd::PeerError(_) | ToUserEnd::Other(_) => {
                     panic!("no business of a server: {event:?}")
                 }

@@ -505,6 +505,17 @@ impl World {
         let most = limits::RINGS + self.device.shells.len() * slack;
         assert!(self.device.end.memory() <= most);
         if let Some(server) = &self.server {
+            for (sid, kept) in &server.disk.sessions {
+                // Only what is on disk is acknowledged.
+                if let Some((safe, _)) = self.device.end.output_position(sid)
+                    && self.counts.restores == 0
+                {
+                    assert!(
+                        safe <= kept.recorded,
+                        "{sid}: let go of what is not on disk"
+                    );
+                }
+            }
             let each = limits::INPUT_WINDOW as usize + slack;
             assert!(server.device.memory() <= self.sids.len() * each);
             for viewer in server.viewers.values() {
@@ -537,8 +548,11 @@ impl World {
         };
         let recorded = self.device.shells.iter().all(|(sid, shell)| {
             server.disk.sessions.get(sid).is_none_or(|kept| {
+                let same_size = shell.has_ended || server.sizes.get(sid) == shell.size.as_ref();
                 kept.is_lost
-                    || kept.end.is_some() == shell.has_ended && kept.recorded == shell.produced
+                    || same_size
+                        && kept.end.is_some() == shell.has_ended
+                        && kept.recorded == shell.produced
             })
         });
         recorded
