@@ -15,6 +15,8 @@ use crate::ring::Ring;
 pub(crate) struct Outbound {
     start: u64,
     sent: u64,
+    /// What the peer has acknowledged: from there its window counts.
+    acknowledged: u64,
     ring: Ring,
     /// From which offset on which time holds, in order of both.
     stamps: VecDeque<(u64, u64)>,
@@ -38,12 +40,17 @@ impl Outbound {
         Outbound {
             start: offset,
             sent: offset,
+            acknowledged: offset,
             ..Outbound::default()
         }
     }
 
     pub(crate) fn start(&self) -> u64 {
         self.start
+    }
+
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     pub(crate) fn sent(&self) -> u64 {
@@ -129,9 +136,10 @@ impl Outbound {
         if offset > self.sent {
             return Err(NeverSent);
         }
-        let count = offset.saturating_sub(self.start);
-        self.release(count);
-        Ok(count > 0)
+        let news = offset > self.acknowledged;
+        self.acknowledged = self.acknowledged.max(offset);
+        self.release(offset.saturating_sub(self.start));
+        Ok(news)
     }
 
     fn release(&mut self, count: u64) {
@@ -154,7 +162,10 @@ impl Outbound {
     /// seen what this end forgot, and the stream continues after it. Returns where it continues.
     pub(crate) fn resume(&mut self, have: u64) -> u64 {
         if have > self.end() {
-            self.jump(have);
+            *self = Outbound {
+                acknowledged: self.acknowledged,
+                ..Outbound::at(have)
+            };
         } else {
             self.sent = have.max(self.start);
         }
@@ -167,6 +178,7 @@ impl Outbound {
             self.jump(offset);
         } else {
             self.sent = self.sent.max(offset);
+            self.acknowledged = self.acknowledged.max(offset);
             self.release(offset.saturating_sub(self.start));
         }
     }

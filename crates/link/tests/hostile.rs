@@ -289,6 +289,7 @@ fn windows_are_enforced_at_both_ends() {
 fn recovers_from_flood(pair: &mut Pair, offset: u64) {
     pair.reconnect();
     pair.shell.output(SID, b"on", 3).unwrap();
+    pair.user.recorded(SID, offset).unwrap();
     pair.exchange();
     assert_eq!(pair.user.output_position(SID).unwrap().0, offset + 2);
 }

@@ -48,7 +48,7 @@ impl Output {
     }
 
     pub(crate) fn acknowledged(&self) -> u64 {
-        self.bytes.start()
+        self.bytes.acknowledged()
     }
 
     pub(crate) fn memory(&self) -> usize {
@@ -154,7 +154,7 @@ impl Output {
             return None;
         }
         let before = sized.map_or(u64::MAX, |sized| sized.offset);
-        let window_end = self.bytes.start().saturating_add(window);
+        let window_end = self.bytes.acknowledged().saturating_add(window);
         // Rather a little too much under way than a trickle of tiny messages.
         let limit = room.saturating_sub(MESSAGE_COST).max(SMALLEST);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
