@@ -18,7 +18,8 @@ pub(crate) struct Session {
     pub(crate) control: bool,
     pub(crate) input: Input,
     pub(crate) output: Output,
-    /// The peer does not know the session: it is gone as soon as its shell is.
+    /// The peer does not know the session: it is gone as soon as its shell is, unless the peer asks
+    /// for it after all.
     pub(crate) unwanted: bool,
     pub(crate) on_link: OnLink,
 }
@@ -74,6 +75,7 @@ impl Session {
     /// The peer wants the session on this link, and has its output up to `have`.
     pub(crate) fn want(&mut self, have: u64) {
         self.on_link.wanted = true;
+        self.unwanted = false;
         self.on_link.have = Some(have);
     }
 

@@ -23,6 +23,8 @@ impl UserEnd {
         if self.sessions.contains_key(sid) {
             return Err(SessionError::Exists);
         }
+        // Whoever was to be told that it is not known is not told so any more.
+        self.farewells.remove(sid);
         if self.is_linked() {
             session.ask(match session.phase {
                 Phase::Opening => Intro::New,

@@ -530,7 +530,7 @@ impl World {
             self.drop_device_wire();
         }
         self.faults = Faults::NONE;
-        for _ in 0..400_000 {
+        for _ in 0..10_000 {
             for _ in 0..100 {
                 self.step(true);
             }
@@ -538,7 +538,42 @@ impl World {
                 return;
             }
         }
+        self.explain();
         panic!("no progress: {:?}", self.counts);
+    }
+
+    /// Where everybody stands, for whoever looks for the reason.
+    fn explain(&self) {
+        let server = self.server.as_ref().unwrap();
+        for (sid, shell) in &self.device.shells {
+            println!(
+                "{sid}: produced {} ended {} stuck {} safe/end {:?}",
+                shell.produced,
+                shell.has_ended,
+                shell.is_stuck,
+                self.device.end.output_position(sid)
+            );
+        }
+        for (sid, kept) in &server.disk.sessions {
+            println!(
+                "{sid}: recorded {} epoch {} controller {} ended {} lost {} input {:?}",
+                kept.recorded,
+                kept.epoch,
+                kept.controller,
+                kept.end.is_some(),
+                kept.is_lost,
+                server.device.input_position(sid)
+            );
+        }
+        for (id, seat) in &self.seats {
+            println!(
+                "viewer {id} of {}: seen {} over {} input {:?}",
+                seat.viewer.sid,
+                seat.viewer.seen,
+                seat.viewer.is_over,
+                seat.viewer.end.input_position(&seat.viewer.sid)
+            );
+        }
     }
 
     /// Whether everything that was said has arrived where it belongs.
