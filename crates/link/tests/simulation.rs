@@ -23,10 +23,10 @@ fn setting(name: &str) -> Option<u64> {
 
 /// Runs seed after seed, or the one that is asked for.
 fn runs(faults: Faults, first: u64) {
-    let steps = setting("LINK_SIM_STEPS").unwrap_or(20_000);
+    let steps = setting("LINK_SIM_STEPS").unwrap_or(12_000);
     let seeds = match setting("LINK_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => first..first + setting("LINK_SIM_RUNS").unwrap_or(6),
+        None => first..first + setting("LINK_SIM_RUNS").unwrap_or(4),
     };
     for seed in seeds {
         let mut world = World::new(seed, faults);

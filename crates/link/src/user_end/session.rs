@@ -180,7 +180,7 @@ impl Session {
             Leg::Viewer => self.has_output &= state.output == position,
         }
         // An acknowledgement that was under way when the last link was lost.
-        self.on_link.ack |= first && self.output.confirmed() > 0;
+        self.on_link.ack |= first && self.has_output && self.output.confirmed() > 0;
         self.input.note_dropped(state.dropped);
         self.begin(sid, state.epoch, state.input, state.control, tell);
         if let Some(limit) = self.hold_after
