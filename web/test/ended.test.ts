@@ -20,7 +20,7 @@ test('another text of a plain agent is shown as it is', () => {
   expect(ended(undefined, undefined, 'session byte limit exceeded')).toEqual({
     tone: 'done',
     title: 'Session ended',
-    detail: 'session byte limit exceeded',
+    detail: 'Session byte limit exceeded',
   });
 });
 
@@ -33,6 +33,14 @@ test.each(END_REASONS)('%s has words of its own', (reason) => {
   expect(others).not.toContain(notice.title);
 });
 
+test('a right that was taken away during a session is no refusal to start one', () => {
+  expect(ended('refused', undefined, 'the device is no longer accepted')).toEqual({
+    tone: 'cut',
+    title: 'Access to this session was withdrawn',
+    detail: 'The device is no longer accepted',
+  });
+});
+
 test('the texts real agents refuse with are explained', () => {
   const busy = say({ kind: 'refused', text: 'user has too many open sessions' });
   expect(busy.title).toBe('You already have a terminal open on this device');
@@ -40,7 +48,7 @@ test('the texts real agents refuse with are explained', () => {
     /Too many shells/,
   );
   expect(say({ kind: 'refused', text: 'failed to start shell: no such file' }).detail).toBe(
-    'failed to start shell: no such file',
+    'Failed to start shell: no such file',
   );
 });
 

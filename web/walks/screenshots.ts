@@ -118,6 +118,7 @@ describe.each([
     await terminal.enter("PS1='\\[\\e[1;32m\\]root@pump-17\\[\\e[0m\\]:\\w# '; clear");
     await terminal.shows(/^root@pump-17:/);
     await terminal.enter('ls -l --color=always /etc/apt /usr | head -22');
+    await terminal.shows(/ include$/);
     await terminal.enter('uname -srm; df -h / | tail -1; git --version');
     await terminal.shows(/^git version/);
     await take(page, 'terminal');

@@ -103,6 +103,7 @@ test('a server that goes away is told, in the terminal and on every page', async
   await page.goto(`${fleet.url}/devices/${deviceId}/terminal`);
   await page.getByText('Live', { exact: true }).waitFor();
   await fleet.stopServer();
+  await page.getByText('The server is shutting down').waitFor();
   await page.getByRole('button', { name: 'New terminal' }).waitFor();
   await page.getByRole('link', { name: 'Back to device' }).click();
   await page.getByText('Live updates interrupted').waitFor();

@@ -80,7 +80,7 @@ function describeReason(
     case 'signaled':
       return { tone: 'cut', title: 'Shell was ended by a signal', ...detail(text) };
     case 'stopped':
-      return { tone: 'done', title: 'Session was ended', ...detail(text) };
+      return { tone: 'cut', title: 'Session was ended', ...detail(text) };
     case 'idle':
       return {
         tone: 'cut',
@@ -98,7 +98,7 @@ function describeReason(
     case 'over_limit':
       return { tone: 'cut', title: 'A limit of this session was reached', ...detail(text) };
     case 'refused':
-      return describeRefusal(text);
+      return { tone: 'cut', title: 'Access to this session was withdrawn', ...detail(text) };
     case undefined:
       // Plain agents report the end of the terminal's file and no status.
       return /input\/output error/.test(text)
@@ -130,6 +130,7 @@ function describeRefusal(text: string): EndNotice {
   };
 }
 
+/** Peers write their texts without a capital; here each is a sentence of its own. */
 function detail(text: string): { detail?: string } {
-  return text ? { detail: text } : {};
+  return text ? { detail: text.charAt(0).toUpperCase() + text.slice(1) } : {};
 }
