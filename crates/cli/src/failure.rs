@@ -92,9 +92,7 @@ impl From<Error> for Failure {
             Error::Status { status: 401, .. } => {
                 "\nThe login may have expired: run longwire login."
             }
-            Error::Tls { .. } => {
-                "\nIf its certificate is your own, name it in SSL_CERT_FILE; --skip-verify trusts anyone."
-            }
+            Error::Tls { .. } => "\nA certificate of your own can be named in SSL_CERT_FILE.",
             Error::Status { .. }
             | Error::BadServerUrl { .. }
             | Error::PlainHttp(_)

@@ -1,6 +1,5 @@
 //! A connection to a server: TCP, with TLS on top where the address says so.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::{Error, ServerUrl};
+use crate::{Error, ServerUrl, tls};
 
 /// How long name, connection and TLS may take together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,15 +45,15 @@ async fn connect_untimed(
     let Some(tls) = tls else {
         return Ok(Box::new(tcp));
     };
-    let failed = |source| Error::Tls {
+    let failed = |why| Error::Tls {
         server: server.authority(),
-        source,
+        why,
     };
     let name = ServerName::try_from(server.host().to_owned())
-        .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        .map_err(|error| failed(error.to_string()))?;
     let stream = TlsConnector::from(tls.clone())
         .connect(name, tcp)
         .await
-        .map_err(failed)?;
+        .map_err(|error| failed(tls::words(&error)))?;
     Ok(Box::new(stream))
 }

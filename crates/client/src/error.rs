@@ -25,12 +25,12 @@ pub enum Error {
         source: io::Error,
     },
     /// The server's certificate is not trusted, or TLS failed otherwise.
-    #[error("no trusted connection to {server}: {source}")]
+    #[error("no trusted connection to {server}: {why}")]
     Tls {
         /// Host and port.
         server: String,
-        /// The TLS library's words.
-        source: io::Error,
+        /// For people.
+        why: String,
     },
     /// The server did not answer in time.
     #[error("{0} did not answer in time")]

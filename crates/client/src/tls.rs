@@ -1,11 +1,14 @@
 //! Whom to trust.
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 /// Which certificates a server may show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,6 +38,46 @@ pub(crate) fn config(trust: Trust) -> Result<Arc<ClientConfig>, rustls::Error> {
             .with_no_client_auth(),
     };
     Ok(Arc::new(config))
+}
+
+/// What went wrong, for people.
+pub(crate) fn words(error: &io::Error) -> String {
+    let tls = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(reason)) = tls else {
+        return error.to_string();
+    };
+    let known = reason_for_people(reason);
+    known.map_or_else(|| error.to_string(), str::to_owned)
+}
+
+/// The library names reasons for programs, not for people.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "the list is open, and the library's own name for a reason is better than none"
+)]
+fn reason_for_people(reason: &CertificateError) -> Option<&'static str> {
+    match reason {
+        CertificateError::UnknownIssuer => {
+            Some("the certificate comes from an authority that this machine does not know")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Some("the certificate has expired, or this machine's clock is wrong")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Some("the certificate is not valid yet, or this machine's clock is wrong")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Some("the certificate is for another name")
+        }
+        CertificateError::Revoked => Some("the certificate has been revoked"),
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Some(
+            "the certificate is an authority's; a server's own has the extension \
+             basicConstraints=CA:FALSE",
+        ),
+        _ => None,
+    }
 }
 
 /// Takes any certificate, but still insists that the server holds its key.
@@ -83,5 +126,28 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(reason: CertificateError) -> String {
+        words(&io::Error::other(rustls::Error::InvalidCertificate(reason)))
+    }
+
+    #[test]
+    fn reasons_are_for_people() {
+        assert_eq!(
+            said(CertificateError::NotValidForName),
+            "the certificate is for another name"
+        );
+        assert!(said(CertificateError::UnknownIssuer).contains("does not know"));
+        assert_eq!(
+            said(CertificateError::BadEncoding),
+            "invalid peer certificate: BadEncoding"
+        );
+        assert_eq!(words(&io::Error::other("broken")), "broken");
     }
 }

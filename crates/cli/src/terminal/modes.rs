@@ -23,6 +23,8 @@ pub(super) struct Modes {
     changed: Vec<u16>,
     keypad: bool,
     styled: bool,
+    /// Whether the last thing shown was anything but the end of a line.
+    within_line: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -41,6 +43,9 @@ impl Modes {
     pub(super) fn feed(&mut self, output: &[u8]) {
         for byte in output {
             self.state = self.step(*byte);
+        }
+        if let Some(last) = output.last() {
+            self.within_line = *last != b'\n';
         }
     }
 
@@ -105,7 +110,8 @@ impl Modes {
         }
     }
 
-    /// What to write to the terminal to have it as it was; empty if it is.
+    /// What to write to the terminal to have it as it was, with the cursor at the beginning of a
+    /// line; empty if it is.
     pub(super) fn undo(&self) -> String {
         let mut text = String::new();
         for mode in &self.changed {
@@ -117,6 +123,14 @@ impl Modes {
         }
         if self.styled {
             text.push_str("\x1b[0m");
+        }
+        // Leaving an alternate screen puts the cursor where it was before.
+        let alternate = self
+            .changed
+            .iter()
+            .any(|mode| matches!(mode, 47 | 1047 | 1049));
+        if self.within_line && !alternate {
+            text.push_str("\r\n");
         }
         text
     }
@@ -142,26 +156,34 @@ mod tests {
         // vim, cut off.
         let vim = b"\x1b[?1049h\x1b[22;0;0t\x1b[?1h\x1b=\x1b[?2004h\x1b[?25l\x1b[1;24r";
         assert_eq!(undo(vim), "\x1b[?1049l\x1b[?1l\x1b[?2004l\x1b[?25h\x1b>");
-        assert_eq!(undo(b"\x1b[?1000;1006h\x1b[?1006l"), "\x1b[?1000l");
-        assert_eq!(undo(b"\x1b[31mred"), "\x1b[0m");
+        assert_eq!(undo(b"\x1b[?1000;1006h\x1b[?1006l\n"), "\x1b[?1000l");
+        assert_eq!(undo(b"\x1b[31mred\r\n"), "\x1b[0m");
     }
 
     #[test]
     fn what_was_switched_off_again_is_left_alone() {
-        assert_eq!(undo(b"\x1b[?1049h\x1b[?25l\x1b[?25h\x1b[?1049l"), "");
+        assert_eq!(undo(b"\x1b[?1049h\x1b[?25l\x1b[?25h\x1b[?1049l\n"), "");
         assert_eq!(undo(b"\x1b[?1049h\x1b="), "\x1b[?1049l\x1b>");
-        assert_eq!(undo(b"\x1b[?1049h\x1b=\x1bc"), "", "a full reset");
+        assert_eq!(undo(b"\x1b[?1049h\x1b=\x1bc\n"), "", "a full reset");
         assert_eq!(undo(b"$ ls\r\nx\r\n"), "");
     }
 
     #[test]
+    fn the_next_line_begins_at_its_beginning() {
+        assert_eq!(undo(b"$ "), "\r\n");
+        assert_eq!(undo(b"$ \x1b[?2004h"), "\x1b[?2004l\r\n");
+        assert_eq!(undo(b"logout\r\n"), "");
+        assert_eq!(undo(b""), "");
+    }
+
+    #[test]
     fn what_only_looks_like_it_is_left_alone() {
-        assert_eq!(undo(b"[?1049h"), "");
-        assert_eq!(undo(b"\x1b[1049h"), "");
-        assert_eq!(undo(b"\x1b[?1049\x18h"), "");
-        assert_eq!(undo(b"\x1b[?7h\x1b[?99999999999h"), "");
-        assert_eq!(undo(b"\x1b[?1049$p"), "", "a question");
-        assert_eq!(undo(b"\x1b[>4;1m"), "");
+        assert_eq!(undo(b"[?1049h\n"), "");
+        assert_eq!(undo(b"\x1b[1049h\n"), "");
+        assert_eq!(undo(b"\x1b[?1049\x18h\n"), "");
+        assert_eq!(undo(b"\x1b[?7h\x1b[?99999999999h\n"), "");
+        assert_eq!(undo(b"\x1b[?1049$p\n"), "", "a question");
+        assert_eq!(undo(b"\x1b[>4;1m\n"), "");
     }
 
     #[test]
@@ -169,7 +191,7 @@ mod tests {
         let mut modes = Modes::default();
         modes.feed(b"\x1b[?");
         modes.feed(&b"1000;".repeat(100_000));
-        modes.feed(b"h");
+        modes.feed(b"h\n");
         assert!(modes.parameters.len() <= PARAMETERS);
         assert_eq!(modes.undo(), "\x1b[?1000l");
     }

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use super::{Command, Event, Lost, Wishes};
@@ -227,6 +228,9 @@ impl<S: Stream> Reading<S> {
                 code: 1005,
                 reason: String::new(),
             }),
+            Some(Err(tungstenite::Error::Protocol(
+                ProtocolError::ResetWithoutClosingHandshake,
+            ))) => Err(Lost::Broken("the server went away without a word".into())),
             Some(Err(error)) => Err(Lost::Broken(error.to_string())),
             None => Err(Lost::Broken("end of stream".into())),
         }
