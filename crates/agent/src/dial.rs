@@ -7,18 +7,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::server_url::ServerUrl;
 
-/// Time for one address to answer before the next is tried.
+/// Time for one address to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long an address may keep silent before the next one is tried beside it.
+const NEXT_ADDRESS: Duration = Duration::from_millis(300);
+/// Of a name with more addresses, the rest is left out.
+const MAX_ADDRESSES: usize = 8;
 /// Time for the TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -84,25 +90,36 @@ pub async fn dial(server: &ServerUrl, tls: &Arc<ClientConfig>) -> Result<Stream,
 }
 
 async fn connect(server: &ServerUrl) -> Result<TcpStream, DialError> {
+    let failed = |source| DialError::Connect {
+        server: server.clone(),
+        source,
+    };
+    let tcp = race(addresses(server).await?).await.map_err(failed)?;
+    // Keystrokes and their echo must not wait for each other.
+    tcp.set_nodelay(true).map_err(failed)?;
+    Ok(tcp)
+}
+
+/// The first of `addresses` that answers. The next one is tried when the ones before have failed
+/// or kept silent for a moment, so that a network with broken IPv6 does not delay every link.
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut waiting = addresses.into_iter().take(MAX_ADDRESSES);
+    let mut tries = FuturesUnordered::new();
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses(server).await? {
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => {
-                // Keystrokes and their echo must not wait for each other.
-                tcp.set_nodelay(true).map_err(|source| DialError::Connect {
-                    server: server.clone(),
-                    source,
-                })?;
-                return Ok(tcp);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
+    loop {
+        if let Some(address) = waiting.next() {
+            tries.push(timeout(CONNECT_TIMEOUT, TcpStream::connect(address)));
+        }
+        tokio::select! {
+            result = tries.next() => match result {
+                Some(Ok(Ok(tcp))) => return Ok(tcp),
+                Some(Ok(Err(error))) => last = error,
+                Some(Err(_)) => last = io::ErrorKind::TimedOut.into(),
+                None => return Err(last),
+            },
+            () = sleep(NEXT_ADDRESS), if waiting.len() > 0 => {}
         }
     }
-    Err(DialError::Connect {
-        server: server.clone(),
-        source: last,
-    })
 }
 
 async fn addresses(server: &ServerUrl) -> Result<Vec<SocketAddr>, DialError> {
@@ -159,5 +176,40 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    /// An address that answers no further connection: its queue is full.
+    async fn silent() -> (TcpListener, TcpStream, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let full = TcpStream::connect(address).await.unwrap();
+        (listener, full, address)
+    }
+
+    #[tokio::test]
+    async fn neither_a_silent_nor_a_refusing_address_keeps_from_the_next() {
+        let (_listener, _full, silent) = silent().await;
+        let hangs = timeout(Duration::from_millis(100), TcpStream::connect(silent)).await;
+        assert!(hangs.is_err(), "the address is silent");
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let refusing = closed.local_addr().unwrap();
+        drop(closed);
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answering = open.local_addr().unwrap();
+
+        let stream = race(vec![refusing, silent, answering]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), answering);
+        let error = race(vec![refusing]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(race(Vec::new()).await.is_err());
     }
 }
