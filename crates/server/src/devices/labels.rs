@@ -128,9 +128,7 @@ pub async fn set_tags(
         }
     }
     if write == Write::Replace {
-        change
-            .clear_attributes(device, AttributeScope::Tags)
-            .await?;
+        change.clear_tags(device).await?;
     }
     change.put_attributes(device, &tags).await?;
     super::inventory::hold_to_limit(&mut change, device, AttributeScope::Tags).await?;
