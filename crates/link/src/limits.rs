@@ -85,7 +85,7 @@ pub const RINGS: usize = 8 * 1024 * 1024;
 pub const RING_FLOOR: usize = 32 * 1024;
 
 /// Time stamps kept for one session's unacknowledged output; beyond, neighbours are merged.
-pub const MAX_STAMPS: usize = 2048;
+pub const MAX_STAMPS: usize = 1024;
 
 /// Sizes kept for one session's unacknowledged output; beyond, the newest is replaced.
 pub const MAX_SIZES: usize = 64;

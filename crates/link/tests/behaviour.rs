@@ -427,6 +427,116 @@ fn a_device_that_was_restarted_loses_its_sessions_and_nobody_waits() {
 }
 
 #[test]
+fn a_device_that_comes_back_after_an_impostor_goes_on() {
+    let mut pair = Pair::running(&[SID]);
+    pair.shell.output(SID, b"before ", 0).unwrap();
+    pair.exchange();
+    let impostor = ShellEnd::new(ShellConfig::new("impostor"));
+    let device = std::mem::replace(&mut pair.shell, impostor);
+    pair.reconnect();
+    assert!(pair.user_events().contains(&ToUserEnd::Lost {
+        sid: SID.to_owned()
+    }));
+    pair.shell = device;
+    pair.shell.output(SID, b"after", 0).unwrap();
+    pair.reconnect();
+    assert_eq!(pair.user.output_position(SID).unwrap().0, 12);
+    pair.user.leave(SID);
+    pair.reconnect();
+    assert!(pair.user_events().contains(&ToUserEnd::Stranger {
+        sid: SID.to_owned()
+    }));
+}
+
+#[test]
+fn what_was_stopped_while_the_device_was_away_is_said_first() {
+    let mut pair = Pair::running(&[SID, "other"]);
+    pair.shell.disconnected(pair.at_shell);
+    pair.user.disconnected(pair.at_user);
+    let why = Some("the right was withdrawn".to_owned());
+    pair.user.stop(SID, why.clone()).unwrap();
+    pair.user.forget("other").unwrap();
+    pair.reconnect();
+    let stops: Vec<_> = pair
+        .shell_events()
+        .into_iter()
+        .filter_map(|event| {
+            if let ToShellEnd::Stop { sid, error } = event {
+                Some((sid, error))
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(stops.len(), 2);
+    assert!(stops.contains(&(SID.to_owned(), why)));
+    pair.reconnect();
+    let again = pair.shell_events();
+    assert!(
+        again
+            .iter()
+            .any(|event| matches!(event, ToShellEnd::Stop { sid, .. } if sid == SID))
+    );
+    pair.shell.ended(SID, exited()).unwrap();
+    pair.shell.ended("other", exited()).unwrap();
+    pair.exchange();
+    let ended = |event: &ToUserEnd| matches!(event, ToUserEnd::Ended { .. });
+    assert_eq!(
+        pair.user_events()
+            .iter()
+            .filter(|event| ended(event))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn an_acknowledgement_proves_to_a_forgetful_shell_end_what_it_has_applied() {
+    let mut pair = Pair::running(&[SID]);
+    pair.user.input(SID, b"abcdef", pair.now).unwrap();
+    pair.exchange();
+    pair.shell.wrote(SID, 4).unwrap();
+    pair.exchange();
+    // A run of the device that goes on with the shell and remembers less.
+    pair.shell = ShellEnd::new(ShellConfig::for_viewer("device-1"));
+    pair.reconnect_with(|shell| {
+        let at = Attachment {
+            output: 0,
+            input: 1,
+            dropped: 0,
+            epoch: 1,
+            control: true,
+        };
+        shell.attach(SID, at).unwrap();
+    });
+    assert!(pair.shell_events().contains(&ToShellEnd::InputSkipped {
+        sid: SID.to_owned(),
+        from: 1,
+        to: 4,
+    }));
+    assert_eq!(pair.shell.input(SID), b"ef");
+}
+
+#[test]
+fn messages_beside_the_stream_pass_output_and_are_bounded() {
+    let mut pair = Pair::running(&[SID]);
+    pair.shell.output(SID, b"output", 0).unwrap();
+    let notice = Message {
+        proto: 1,
+        typ: "notice".to_owned(),
+        sid: SID.to_owned(),
+        ..Message::default()
+    };
+    for _ in 0..limits::MAX_WAITING {
+        pair.shell.send(notice.clone()).unwrap();
+    }
+    assert_eq!(pair.shell.send(notice.clone()), Err(SessionError::NoRoom));
+    assert_eq!(pair.user_bound().unwrap().typ, "notice");
+    pair.user_gets(notice.clone()).unwrap();
+    assert!(pair.user_events().contains(&ToUserEnd::Other(notice)));
+}
+
+#[test]
 fn a_server_from_an_older_backup_gets_a_gap_and_the_session_goes_on() {
     let mut pair = Pair::running(&[SID]);
     pair.shell.output(SID, b"0123456789", 0).unwrap();

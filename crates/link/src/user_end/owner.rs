@@ -131,7 +131,7 @@ impl UserEnd {
         Ok(())
     }
 
-    /// Gives a session up without a word: a viewer that leaves it to others.
+    /// Gives a session up without a word: it is lost, or a viewer leaves it to others.
     pub fn leave(&mut self, sid: &str) {
         self.sessions.remove(sid);
     }

@@ -79,8 +79,12 @@ impl UserEnd {
         self.farewells.insert(sid, stop);
     }
 
+    /// The peer does not have a session. Whether it never will is the owner's to say: another
+    /// program may have come in the device's place, and the device come back.
     fn lose(&mut self, sid: String) {
-        self.sessions.remove(&sid);
+        if let Some(session) = self.sessions.get_mut(&sid) {
+            session.unlinked();
+        }
         self.events.push_back(ToUserEnd::Lost { sid });
     }
 

@@ -10,8 +10,8 @@ use longwire_link::{
 use longwire_protocol::Props;
 use longwire_protocol::shell::{Stop, Winsize};
 
-use super::Rng;
 use super::truth::{is_output, output};
+use crate::rng::Rng;
 
 /// What survives a kill.
 #[derive(Clone, Default)]
@@ -131,7 +131,7 @@ impl Server {
                 ToUserEnd::Ended { sid, stop, .. } => {
                     self.ends.insert(sid, stop);
                 }
-                ToUserEnd::Lost { sid } => self.kept(&sid).is_lost = true,
+                ToUserEnd::Lost { sid } => self.lost(&sid),
                 ToUserEnd::Refused { sid, why } => panic!("{sid}: {why}"),
                 ToUserEnd::Applied {
                     sid,
@@ -169,6 +169,15 @@ impl Server {
                     panic!("no business of a server: {event:?}")
                 }
             }
+        }
+    }
+
+    /// Final, unless it is an impostor that does not have the session.
+    fn lost(&mut self, sid: &str) {
+        let peer = self.device.peer().unwrap();
+        if peer.instance.starts_with("device") {
+            self.kept(sid).is_lost = true;
+            self.device.leave(sid);
         }
     }
 

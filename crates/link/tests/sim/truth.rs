@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::Rng;
+use crate::rng::Rng;
 
 /// The output of every session is one long text from another place on, so that bytes from the wrong
 /// offset or of the wrong session are noticed. Its period is a prime.

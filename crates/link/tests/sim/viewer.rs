@@ -7,8 +7,8 @@ use longwire_link::{Hello, ToUserEnd, UserEnd};
 use longwire_protocol::Props;
 use longwire_protocol::shell::Winsize;
 
-use super::Rng;
 use super::truth::{Typed, is_output};
+use crate::rng::Rng;
 
 pub struct Viewer {
     pub end: UserEnd,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use longwire_link::{LinkError, limits};
+use longwire_link::{LinkError, ShellConfig, ShellEnd, limits};
 use longwire_protocol::Receiver;
 
-use super::Rng;
 use super::device::Device;
 use super::server::{Disk, Server};
 use super::viewer::Viewer;
 use super::wire::Wire;
+use crate::rng::Rng;
 
 /// Where each viewer stands.
 struct Seat {
@@ -28,6 +28,7 @@ pub struct Faults {
     pub restore: u64,
     pub reload: u64,
     pub outage: u64,
+    pub impostor: u64,
 }
 
 impl Faults {
@@ -39,6 +40,7 @@ impl Faults {
         restore: 0,
         reload: 0,
         outage: 0,
+        impostor: 0,
     };
     /// Everything that must cost nothing.
     pub const HARMLESS: Faults = Faults {
@@ -47,6 +49,7 @@ impl Faults {
         server_kill: 2500,
         reload: 2000,
         outage: 4000,
+        impostor: 3000,
         ..Faults::NONE
     };
     /// And what must be noticed.
@@ -61,6 +64,7 @@ impl Faults {
 pub struct Counts {
     pub cuts: usize,
     pub late: usize,
+    pub impostors: usize,
     pub kills: usize,
     pub restores: usize,
     pub device_restarts: usize,
@@ -148,6 +152,9 @@ impl World {
             && let Some(id) = self.any_seat()
         {
             self.leave(id);
+        }
+        if self.happens(self.faults.impostor) {
+            self.displace_device();
         }
         if self.happens(self.faults.outage) {
             self.now += Duration::from_secs(self.rng.below(200));
@@ -252,6 +259,30 @@ impl World {
             }
             _ => self.drop_device_wire(),
         }
+    }
+
+    /// Another program with the device's name and key displaces it for a while. It has none of the
+    /// device's sessions, and answers nothing.
+    fn displace_device(&mut self) {
+        self.drop_device_wire();
+        let Some(server) = &mut self.server else {
+            return;
+        };
+        self.counts.impostors += 1;
+        let mut impostor = ShellEnd::new(ShellConfig::new("impostor"));
+        let at_shell = impostor.connected(self.now);
+        let at_user = server.device.connected(self.now);
+        for _ in 0..self.rng.below(20) {
+            if let Some(message) = impostor.transmit(self.now) {
+                let device = &mut server.device;
+                device.receive(at_user, message, self.now).unwrap();
+            }
+            if let Some(message) = server.device.transmit(self.now) {
+                impostor.receive(at_shell, message, self.now).unwrap();
+            }
+        }
+        server.attend_device();
+        server.device.disconnected(at_user);
     }
 
     fn cut_viewer(&mut self) {
