@@ -66,6 +66,10 @@ pub const OUTPUT_WINDOW: u64 = 1024 * 1024;
 /// The largest window that counts; a peer that offers more is taken to offer this.
 pub const MAX_WINDOW: u64 = 16 * 1024 * 1024;
 
+/// How far beyond the input applied an interrupt may be said out of turn. What a user end keeps is
+/// far less; without a bound one viewer could use up the offsets of a session.
+pub const MAX_INTERRUPT_AHEAD: u64 = 16 * 1024 * 1024;
+
 /// Shells of one shell end that are starting or running.
 pub const MAX_SESSIONS: usize = 16;
 

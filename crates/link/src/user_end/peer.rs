@@ -162,7 +162,10 @@ impl UserEnd {
                 epoch,
                 offset,
                 control,
-            } => session.begin(&sid, epoch, offset, control, &mut tell),
+            } => {
+                session.after_state(&sid, typ::EPOCH)?;
+                session.begin(&sid, epoch, offset, control, &mut tell);
+            }
             ToUser::Ended { stop, offset } => {
                 session.after_state(&sid, "stop")?;
                 if offset != session.output.position() {
