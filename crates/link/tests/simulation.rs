@@ -17,42 +17,62 @@
 mod rng;
 mod sim;
 
-use sim::world::{Faults, World};
+use sim::world::{Counts, Faults, World};
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs seed after seed, or the one that is asked for.
-fn runs(faults: Faults, first: u64) {
+/// Runs seed after seed, or the one that is asked for. What is said to happen must have happened.
+fn runs(faults: Faults, first: u64, happens: &[&str]) {
     let steps = setting("LINK_SIM_STEPS").unwrap_or(12_000);
-    let seeds = match setting("LINK_SIM_SEED") {
+    let only = setting("LINK_SIM_SEED");
+    let seeds = match only {
         Some(seed) => seed..seed + 1,
         None => {
             let first = first + setting("LINK_SIM_FIRST").unwrap_or(0);
             first..first + setting("LINK_SIM_RUNS").unwrap_or(4)
         }
     };
+    let mut all = Counts::default();
     for seed in seeds {
         let mut world = World::new(seed, faults);
         world.run(steps);
         world.calm_down();
         world.check_settled();
         println!("{:?}", world.counts);
+        all.add_all(&world.counts);
+    }
+    println!("all: {all:?}");
+    for what in happens {
+        assert!(all.of(what) > 0 || only.is_some(), "there were no {what}");
     }
 }
 
+const ALWAYS: [&str; 6] = [
+    "output",
+    "input",
+    "interrupts",
+    "input dropped",
+    "screens",
+    "take-overs",
+];
+
+const HARMLESS: [&str; 6] = ["cuts", "late", "kills", "impostors", "silences", "held"];
+
 #[test]
 fn nothing_is_lost_when_nothing_goes_wrong() {
-    runs(Faults::NONE, 1);
+    runs(Faults::NONE, 1, &ALWAYS);
 }
 
 #[test]
 fn lost_links_killed_servers_and_reloaded_pages_cost_no_byte() {
-    runs(Faults::HARMLESS, 1000);
+    runs(Faults::HARMLESS, 1000, &[ALWAYS, HARMLESS].concat());
 }
 
 #[test]
 fn restarted_devices_and_restored_backups_cost_what_is_recorded_as_a_gap() {
-    runs(Faults::ALL, 2000);
+    let noticed = ["device_restarts", "restores", "gaps", "strangers"];
+    let happens = [&ALWAYS[..], &HARMLESS, &noticed].concat();
+    runs(Faults::ALL, 2000, &happens);
 }

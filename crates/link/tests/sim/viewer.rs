@@ -22,6 +22,7 @@ pub struct Viewer {
     pub is_over: bool,
     /// Whether the end was seen, not just the loss.
     pub has_seen_end: bool,
+    pub screens: u64,
     pub lost_input: u64,
 }
 
@@ -50,6 +51,7 @@ impl Viewer {
             has_started: false,
             is_over: false,
             has_seen_end: false,
+            screens: 0,
             lost_input: 0,
         }
     }
@@ -64,6 +66,7 @@ impl Viewer {
                     self.seen = offset + bytes.len() as u64;
                 }
                 ToUserEnd::Screen { offset, .. } => {
+                    self.screens += 1;
                     self.seen = offset;
                 }
                 ToUserEnd::Started { .. } => {
