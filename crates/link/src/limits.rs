@@ -60,6 +60,13 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// Input that a shell end takes beyond what it has applied, per session.
 pub const INPUT_WINDOW: u64 = 64 * 1024;
 
+/// Input that a user end keeps until it is applied, per session. More than a window, so that what a
+/// shell does not take is noticed late by whoever pastes.
+pub const INPUT_KEPT: usize = 128 * 1024;
+
+/// What a user end takes beyond [`INPUT_KEPT`] if an interrupt character is among it.
+pub const INTERRUPT_RESERVE: usize = 1024;
+
 /// Output that a user end takes beyond what it has acknowledged, per session.
 pub const OUTPUT_WINDOW: u64 = 1024 * 1024;
 

@@ -286,7 +286,7 @@ fn a_user_end_takes_anything() {
                 end.transmit(now);
             }
             while end.event().is_some() {}
-            assert!(end.memory() <= SIDS.len() * 2 * limits::INPUT_WINDOW as usize);
+            assert!(end.memory() <= SIDS.len() * 2 * limits::INPUT_KEPT);
         }
     }
 }

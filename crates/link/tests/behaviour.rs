@@ -271,23 +271,20 @@ fn of_too_many_ends_the_oldest_lose_output_first_and_are_forgotten_last() {
 #[test]
 fn an_interrupt_passes_what_the_window_keeps_back() {
     let mut pair = Pair::running(&[SID]);
-    let window = limits::INPUT_WINDOW as usize;
-    pair.user
-        .input(SID, &vec![b'x'; window - 8], pair.now)
-        .unwrap();
+    // The pty takes ten bytes and no more; input fills every place it can wait in.
+    pair.user.input(SID, &[b'x'; 10], pair.now).unwrap();
     pair.exchange();
-    // The pty takes the first ten and no more.
     pair.shell.wrote(SID, 10).unwrap();
-    pair.shell_events();
-    let mut small = limits::INPUT_WINDOW - 10;
-    while pair.user.input_room(SID) > 1 {
-        pair.user.input(SID, b"y", pair.now).unwrap();
-        small += 1;
-    }
-    assert!(small > 0);
+    pair.exchange();
+    let room = pair.user.input_room(SID);
+    assert!(room as u64 > limits::INPUT_WINDOW);
+    pair.user.input(SID, &vec![b'x'; room], pair.now).unwrap();
+    assert_eq!(
+        pair.user.input(SID, b"y", pair.now),
+        Err(SessionError::NoRoom)
+    );
     pair.user.input(SID, b"\x03", pair.now).unwrap();
     pair.exchange();
-    let waiting = pair.shell.find_input(SID, b"\x03");
     let told = pair.shell_events().into_iter().find_map(|event| {
         if let ToShellEnd::Interrupt {
             offset, byte: 3, ..
@@ -298,19 +295,42 @@ fn an_interrupt_passes_what_the_window_keeps_back() {
             None
         }
     });
-    let offset = told.or(waiting).unwrap();
-    let dropped = pair.shell.interrupted(SID, offset).unwrap();
-    assert_eq!(dropped, offset - 10);
+    let offset = 10 + room as u64;
+    assert_eq!(told, Some(offset));
+    assert_eq!(
+        pair.shell.find_input(SID, b"\x03"),
+        None,
+        "it has not come itself"
+    );
+    assert_eq!(pair.shell.interrupted(SID, offset), Ok(room as u64));
     assert!(pair.shell.input(SID).is_empty());
     pair.exchange();
     assert!(pair.user_events().contains(&ToUserEnd::Applied {
         sid: SID.to_owned(),
         offset: offset + 1,
-        dropped,
+        dropped: room as u64,
     }));
     pair.user.input(SID, b"ls\r", pair.now).unwrap();
     pair.exchange();
     assert_eq!(pair.shell.input(SID), b"ls\r");
+}
+
+#[test]
+fn an_interrupt_the_shell_wants_as_a_byte_comes_in_its_turn() {
+    let mut pair = Pair::running(&[SID]);
+    let room = pair.user.input_room(SID);
+    pair.user.input(SID, &vec![b'x'; room], pair.now).unwrap();
+    pair.user.input(SID, b"\x03", pair.now).unwrap();
+    pair.exchange();
+    let mut got = Vec::new();
+    while !pair.shell.input(SID).is_empty() {
+        got.extend_from_slice(pair.shell.input(SID));
+        let count = pair.shell.input(SID).len();
+        pair.shell.wrote(SID, count).unwrap();
+        pair.exchange();
+    }
+    assert_eq!(got.len(), room + 1);
+    assert_eq!(got.last(), Some(&3));
 }
 
 #[test]

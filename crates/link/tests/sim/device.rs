@@ -192,6 +192,7 @@ impl Device {
         };
         if let Ok(dropped) = self.end.interrupted(sid, offset) {
             let typed = self.typed.get_mut(sid).unwrap();
+            typed.out_of_turn += u64::from(waiting != Some(offset));
             typed.interrupted(shell.epoch, offset, dropped, INTERRUPT);
         }
     }

@@ -42,6 +42,8 @@ pub struct Typed {
     /// What became of each offset, in order: written, signalled or thrown away.
     pub fate: Vec<Fate>,
     pub dropped: u64,
+    /// Interrupts that passed input the device had not even got.
+    pub out_of_turn: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -128,7 +128,7 @@ impl Viewer {
             return;
         }
         if rng.once_in(3) {
-            let burst = if rng.once_in(20) { 8000 } else { 10 };
+            let burst = if rng.once_in(10) { 40_000 } else { 10 };
             let mut bytes = vec![0; 1 + rng.below(burst) as usize];
             for byte in &mut bytes {
                 *byte = b'a' + rng.below(26) as u8;

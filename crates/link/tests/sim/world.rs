@@ -550,7 +550,7 @@ impl World {
                     );
                 }
             }
-            let each = limits::INPUT_WINDOW as usize + slack;
+            let each = limits::INPUT_KEPT + limits::INTERRUPT_RESERVE + slack;
             assert!(server.device.memory() <= self.sids.len() * each);
             for viewer in server.viewers.values() {
                 assert!(viewer.end.memory() <= limits::RING + each + 64 * 1024);
@@ -651,6 +651,7 @@ impl World {
             let signalled = |fate: &&Fate| matches!(fate, Fate::Signalled { .. });
             let signals = typed.fate.iter().filter(signalled).count();
             self.counts.add("interrupts", signals as u64);
+            self.counts.add("interrupts out of turn", typed.out_of_turn);
             self.counts.add("input", typed.fate.len() as u64);
             self.counts.add("input dropped", typed.dropped);
             if let Some(shell) = self.device.shells.get(sid) {
