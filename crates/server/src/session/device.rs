@@ -10,6 +10,7 @@ use super::control as no_shell;
 use super::effect::{CloseReason, Effect};
 use super::input::{EndReason, Input, LinkKind, Owner, ViewerId, ViewerKind};
 use super::owed::Owed;
+use super::pace::{EXCESS_BYTES_MAX, Pace};
 use super::terminal::{Session, Surroundings};
 use super::viewer::Viewer;
 
@@ -32,6 +33,7 @@ pub struct DeviceSessions {
     link: Link,
     sessions: Vec<Session>,
     owed: Owed,
+    pace: Pace,
     /// Messages and bytes sent to the device that have not been written.
     messages: usize,
     bytes: usize,
@@ -45,6 +47,7 @@ impl Default for DeviceSessions {
             link: Link::Gone,
             sessions: Vec::new(),
             owed: Owed::default(),
+            pace: Pace::default(),
             messages: 0,
             bytes: 0,
             turn: 0,
@@ -108,10 +111,16 @@ impl DeviceSessions {
             session.flush(effects);
         }
         let overrun = self.sessions.iter().filter(|s| s.viewer.overrun());
-        let overrun = overrun
-            .map(|s| (s.viewer.id, CloseReason::TooSlow))
-            .collect();
-        self.cut(now, overrun, effects);
+        let mut cut: Vec<_> = overrun.map(|s| s.viewer.id).collect();
+        let behind = || self.sessions.iter().filter_map(|s| Some((s.excess()?, s)));
+        if behind().map(|(excess, _)| excess).sum::<usize>() > EXCESS_BYTES_MAX {
+            let fullest = behind().max_by_key(|(excess, _)| *excess);
+            cut.extend(fullest.map(|(_, session)| session.viewer.id));
+        }
+        let cut = cut.into_iter().map(|id| (id, CloseReason::TooSlow));
+        self.cut(now, cut.collect(), effects);
+        let behind = self.sessions.iter().any(|s| s.excess().is_some());
+        self.pace.set(behind, now);
         self.send_input(effects);
         for session in &mut self.sessions {
             session.refund(effects);
@@ -121,7 +130,7 @@ impl DeviceSessions {
     /// Whether the device may say more. If not, its link is to be read no further until it may.
     #[must_use]
     pub fn hears_device(&self, now: Instant) -> bool {
-        self.sessions.iter().all(|session| session.has_room(now))
+        self.pace.allows(now)
     }
 
     /// When an [`Input::Tick`] is due, or [`Self::hears_device`] may change by itself.
@@ -134,8 +143,9 @@ impl DeviceSessions {
         let sessions = self
             .sessions
             .iter()
-            .flat_map(|session| session.deadlines(now, self.is_up()));
-        away.into_iter().chain(sessions).min()
+            .flat_map(|session| session.deadlines(self.is_up()));
+        let sip = self.pace.next(now);
+        away.into_iter().chain(sip).chain(sessions).min()
     }
 
     /// Whether there is nothing to remember.
@@ -238,6 +248,7 @@ impl DeviceSessions {
     }
 
     fn device_says(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
+        self.pace.spend(message.body.len(), now);
         if message.proto == proto::CONTROL && message.typ == control::typ::PING {
             let before = effects.len();
             effects.push(Effect::ToDevice(Control::Pong.to_message(&message.sid)));
