@@ -32,6 +32,7 @@ struct Seen {
     credits: u32,
     records: Vec<Happened>,
     link_closed: bool,
+    link_cut: bool,
 }
 
 impl Stage {
@@ -83,7 +84,8 @@ impl Stage {
                 | Effect::Credit(..)
                 | Effect::CloseViewer(..)
                 | Effect::CutViewer(..)
-                | Effect::CloseLink(_) => continue,
+                | Effect::CloseLink(_)
+                | Effect::CutLink => continue,
             };
             self.sessions.handle(self.now, answer, &mut self.effects);
             self.sessions.settle(self.now, &mut self.effects);
@@ -152,6 +154,7 @@ impl Stage {
                 Effect::CloseViewer(viewer, reason) => seen.closed.push((viewer, reason)),
                 Effect::CutViewer(viewer, reason) => seen.cut.push((viewer, reason)),
                 Effect::CloseLink(_) => seen.link_closed = true,
+                Effect::CutLink => seen.link_cut = true,
                 Effect::Record(record) => seen.records.push(record.happened),
             }
         }
@@ -160,8 +163,10 @@ impl Stage {
 }
 
 impl Seen {
+    /// Everything about shells.
     fn device_said(&self) -> Vec<FromUser> {
-        let said = self.device.iter().map(FromUser::try_from);
+        let shells = self.device.iter().filter(|to| to.proto == proto::SHELL);
+        let said = shells.map(FromUser::try_from);
         said.collect::<Result<_, _>>().unwrap()
     }
 
@@ -461,6 +466,36 @@ fn a_device_that_has_restarted_ends_the_shells_it_lost() {
         })]
     ));
     assert!(seen.device.is_empty());
+}
+
+#[test]
+fn a_device_that_says_nothing_is_asked_and_then_taken_for_dead_within_75_seconds() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    // It pings as long as its shell lives, but that a proxy or its system could do as well.
+    for _ in 0..10 {
+        stage.pass(25 * SECOND);
+        let ping = stage.seen().device.pop().unwrap();
+        let pong = control::Control::Pong.to_message(&ping.sid);
+        assert_eq!(
+            control::Control::try_from(&ping),
+            Ok(control::Control::Ping)
+        );
+        stage.input(Input::FromDevice(pong));
+    }
+    stage.pass(74 * SECOND);
+    assert!(!stage.seen().link_cut);
+    stage.pass(SECOND);
+    assert!(stage.seen().link_cut);
+    // When it is back within 30 seconds, it finds its sessions.
+    stage.input(Input::LinkDown);
+    stage.pass(20 * SECOND);
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    stage.seen();
+    stage.device(1, FromDevice::Output(Bytes::from_static(b"back")));
+    assert_eq!(stage.seen().output(viewer), b"back");
 }
 
 #[test]
@@ -787,7 +822,7 @@ fn a_viewer_that_takes_nothing_holds_the_device_for_15_seconds_and_is_then_cut()
     // A real agent must be read from every few seconds.
     for seconds in 1..15 {
         stage.pass(SECOND);
-        let sip = if seconds % 2 == 0 { 1024 * 1024 } else { 0 };
+        let sip = if seconds % 2 == 0 { 2 * 1024 * 1024 } else { 0 };
         assert_eq!(flood(&mut stage, 1), sip, "after {seconds} s");
     }
     assert!(stage.seen().cut.is_empty());
@@ -806,6 +841,7 @@ fn a_viewer_that_takes_a_little_is_not_cut() {
     stage.device(1, FromDevice::Output(Bytes::from(vec![b'x'; 550_000])));
     for _ in 0..20 {
         stage.pass(14 * SECOND);
+        stage.device(1, FromDevice::Ping { timeout_s: None });
         stage.input(Input::ViewerWritten {
             viewer,
             messages: 1,
@@ -816,7 +852,7 @@ fn a_viewer_that_takes_a_little_is_not_cut() {
 }
 
 #[test]
-fn viewers_that_are_behind_hold_no_more_than_8_mib_together() {
+fn viewers_that_are_behind_hold_no_more_than_16_mib_together() {
     let mut stage = Stage::new();
     let (one, two) = (
         stage.running(1, UserId::new()),
