@@ -1,5 +1,6 @@
 //! A server on embedded defaults in a folder of its own, and devices beside it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -8,8 +9,10 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::operator::Operator;
 use crate::peers::Device;
 use crate::program::{Program, ours};
+use crate::terminal::Terminal;
 
 /// The administrator of every lab's server.
 pub const ADMIN: &str = "admin@example.com";
@@ -32,7 +35,9 @@ impl Lab {
     /// # Errors
     /// When our programs are not built, or the server does not come up.
     pub async fn start() -> Result<Self> {
-        let folder = TempDir::with_prefix("longwire-lab-")?;
+        let mut folder = TempDir::with_prefix("longwire-lab-")?;
+        // To look at the programs' logs after a test has failed.
+        folder.disable_cleanup(std::env::var_os("LONGWIRE_KEEP_LABS").is_some());
         add_user(folder.path(), ADMIN, "admin", PASSWORD).await?;
         let (server, url) = serve(folder.path(), "127.0.0.1:0").await?;
         Ok(Self {
@@ -63,6 +68,22 @@ impl Lab {
         Ok(())
     }
 
+    /// The administrator, signed in.
+    ///
+    /// # Errors
+    /// When the server does not let them in.
+    pub async fn admin(&self) -> Result<Operator> {
+        self.operator(ADMIN).await
+    }
+
+    /// A user of the server, signed in.
+    ///
+    /// # Errors
+    /// When the server does not let them in.
+    pub async fn operator(&self, email: &str) -> Result<Operator> {
+        Operator::login(&self.url, email, PASSWORD).await
+    }
+
     /// A folder in the lab, made if need be.
     ///
     /// # Errors
@@ -85,6 +106,124 @@ impl Lab {
         device.start_bus().await?;
         device.start_client(&self.url)?;
         Ok(device)
+    }
+
+    /// A device with nothing on it but our agent, which is its own identity.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn agent(&self, name: &str) -> Result<Program> {
+        let folder = self.folder(name)?;
+        let device = Device::new(&folder, "02:00:00:00:00:00")?;
+        let data = folder.join("agent");
+        let arguments = [
+            OsStr::new("daemon"),
+            OsStr::new("--server"),
+            OsStr::new(&self.url),
+            OsStr::new("--data-dir"),
+            data.as_os_str(),
+        ];
+        device.start("longwire-agent", ours("longwire-agent")?, &arguments)
+    }
+
+    /// Signs the administrator in with mender-cli and returns the home folder that holds the token.
+    ///
+    /// # Errors
+    /// When mender-cli does not succeed.
+    pub async fn mender_login(&self) -> Result<PathBuf> {
+        let home = self.folder("mender-home")?;
+        let arguments = ["login", "--username", ADMIN, "--password", PASSWORD];
+        let output = self
+            .command("mender-cli".into(), &home, &arguments)
+            .output()
+            .await?;
+        ensure!(output.status.success(), "mender-cli login: {output:?}");
+        Ok(home)
+    }
+
+    /// Signs the administrator in with our command line, in the same way.
+    ///
+    /// # Errors
+    /// When it does not succeed.
+    pub async fn login(&self) -> Result<PathBuf> {
+        let home = self.folder("home")?;
+        let arguments = ["login", "--username", ADMIN, "--password", PASSWORD];
+        let output = self
+            .command(ours("longwire")?, &home, &arguments)
+            .output()
+            .await?;
+        ensure!(output.status.success(), "longwire login: {output:?}");
+        Ok(home)
+    }
+
+    /// A command line program of either kind, to be run without a terminal.
+    #[must_use]
+    pub fn command(&self, program: PathBuf, home: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(["--server", &self.url])
+            .args(arguments)
+            .env("HOME", home)
+            .env_remove("XDG_CACHE_HOME")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// mender-cli on a terminal of 40 rows and 120 columns.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn mender_cli(&self, home: &Path, arguments: &[&str]) -> Result<Terminal> {
+        self.on_terminal("mender-cli".into(), home, arguments).await
+    }
+
+    /// Our command line on such a terminal.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn longwire(&self, home: &Path, arguments: &[&str]) -> Result<Terminal> {
+        self.on_terminal(ours("longwire")?, home, arguments).await
+    }
+
+    /// A command line program of either kind on such a terminal.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn on_terminal(
+        &self,
+        program: PathBuf,
+        home: &Path,
+        arguments: &[&str],
+    ) -> Result<Terminal> {
+        let arguments: Vec<&str> = ["--server", &self.url]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        let home = home.to_string_lossy().into_owned();
+        let cache = format!("{home}/.cache");
+        Terminal::start(
+            program,
+            &arguments,
+            &[("HOME", home), ("XDG_CACHE_HOME", cache)],
+            (40, 120),
+        )
+        .await
+    }
+
+    /// Ends the server as a service manager would.
+    ///
+    /// # Errors
+    /// When it does not end cleanly by the deadline.
+    pub async fn end(mut self) -> Result<()> {
+        let status = self.server.terminate().await?;
+        ensure!(
+            status.success(),
+            "the server ended with {status}: {}",
+            self.server.output()?
+        );
+        Ok(())
     }
 }
 

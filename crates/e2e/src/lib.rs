@@ -5,6 +5,7 @@
 //! on loopback at port 0 or on sockets in the folder, and everything is gone when the lab ends.
 
 pub mod lab;
+pub mod operator;
 pub mod peers;
 pub mod process;
 pub mod program;

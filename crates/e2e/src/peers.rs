@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -137,7 +137,10 @@ impl Device {
     ) -> Result<Program> {
         let mut bus = OsString::from("unix:path=");
         bus.push(self.folder.join("bus"));
-        let environment = [("DBUS_SYSTEM_BUS_ADDRESS", bus)];
+        // mender-connect starts to forward a shell's output in a goroutine that gives up for good
+        // when it runs before the next statement, which marks the shell as running, has been
+        // reached. On a busy machine that happens now and then; with one Go thread it does not.
+        let environment = [("DBUS_SYSTEM_BUS_ADDRESS", bus), ("GOMAXPROCS", "1".into())];
         Program::start_contained(
             name,
             &self.folder,
@@ -146,6 +149,45 @@ impl Device {
             arguments,
             &environment,
         )
+    }
+
+    /// Has mender-client fetch a token, as any program on the device may.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn fetch_token(&self) -> Result<()> {
+        let mut address = OsString::from("--bus=unix:path=");
+        address.push(self.folder.join("bus"));
+        let output = Command::new("dbus-send")
+            .arg(address)
+            .args(["--print-reply", "--dest=io.mender.AuthenticationManager"])
+            .args([
+                "/io/mender/AuthenticationManager",
+                "io.mender.Authentication1.FetchJwtToken",
+            ])
+            .output()
+            .await?;
+        ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// Ends mender-client and the bus, and sees that nothing was left beside them.
+    ///
+    /// # Errors
+    /// When something does not end by the deadline.
+    pub async fn end(&mut self) -> Result<()> {
+        if let Some(client) = &mut self.client {
+            client.alone().await?;
+            client.terminate().await?;
+        }
+        if let Some(bus) = &mut self.bus {
+            bus.terminate().await?;
+        }
+        Ok(())
     }
 
     fn start_terminal_end(
@@ -157,6 +199,7 @@ impl Device {
         let file = self.folder.join("connect.conf");
         fs::write(&file, config.to_string())?;
         let arguments = [
+            OsStr::new("--debug"),
             OsStr::new("--config"),
             file.as_os_str(),
             OsStr::new("--fallback-config"),
@@ -167,7 +210,7 @@ impl Device {
     }
 }
 
-/// The configuration Debian's package would have for this test's own user.
+/// What Debian's package configures, for root instead of nobody: one shell a user.
 #[must_use]
 pub fn connect_config() -> serde_json::Value {
     json!({ "ShellCommand": "/bin/bash", "User": "root" })

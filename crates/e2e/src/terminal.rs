@@ -26,6 +26,8 @@ pub struct Terminal {
     screen: Arc<Screen>,
     /// How much of the screen earlier expectations have used up.
     seen: usize,
+    /// The terminal's modes before the program started, as `stty -g` prints them.
+    pub first_modes: String,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,7 @@ impl Terminal {
             .stderr(Stdio::from(slave))
             .kill_on_drop(true);
         set_size(&device, rows, columns).await?;
+        let first_modes = modes(&device).await?;
         let child = command
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
@@ -101,6 +104,7 @@ impl Terminal {
             device,
             screen,
             seen: 0,
+            first_modes,
         })
     }
 
@@ -164,18 +168,12 @@ impl Terminal {
         set_size(&self.device, rows, columns).await
     }
 
-    /// The terminal's modes as `stty -g` prints them.
+    /// The terminal's modes as they are now.
     ///
     /// # Errors
     /// When stty fails.
     pub async fn modes(&self) -> Result<String> {
-        let output = Command::new("stty")
-            .arg("-g")
-            .arg("-F")
-            .arg(&self.device)
-            .output()
-            .await?;
-        Ok(String::from_utf8(output.stdout)?)
+        modes(&self.device).await
     }
 
     /// Sends a signal to the program.
@@ -217,6 +215,16 @@ async fn set_size(device: &PathBuf, rows: u16, columns: u16) -> Result<()> {
         bail!("stty cannot set {rows}×{columns} on {}", device.display());
     }
     Ok(())
+}
+
+async fn modes(device: &PathBuf) -> Result<String> {
+    let output = Command::new("stty")
+        .arg("-g")
+        .arg("-F")
+        .arg(device)
+        .output()
+        .await?;
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

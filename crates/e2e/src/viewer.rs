@@ -186,6 +186,12 @@ impl Viewer {
         })
     }
 
+    /// Everything shown so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+
     /// Reads until the device says that the shell has ended, and returns what it said.
     ///
     /// # Errors
