@@ -6,9 +6,8 @@ use std::time::Duration;
 use longwire_link::{ShellConfig, ShellEnd, ToShellEnd};
 use longwire_protocol::shell::{Ended, Stop, Winsize};
 
-use super::millis;
 use super::truth::{Typed, output};
-use crate::rng::Rng;
+use super::{Rng, millis};
 
 pub struct Device {
     pub end: ShellEnd,
@@ -192,7 +191,6 @@ impl Device {
         };
         if let Ok(dropped) = self.end.interrupted(sid, offset) {
             let typed = self.typed.get_mut(sid).unwrap();
-            typed.out_of_turn += u64::from(waiting != Some(offset));
             typed.interrupted(shell.epoch, offset, dropped, INTERRUPT);
         }
     }

@@ -16,7 +16,6 @@ mod device;
 mod effect;
 mod input;
 mod owed;
-mod pace;
 mod tail;
 mod terminal;
 mod viewer;
