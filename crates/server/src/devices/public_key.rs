@@ -107,3 +107,67 @@ enum Outcome {
     Wrong,
     OtherKind,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const REQUESTS: [&str; 4] = [
+        include_str!("../../tests/requests/rsa.json"),
+        include_str!("../../tests/requests/p256.json"),
+        include_str!("../../tests/requests/p384.json"),
+        include_str!("../../tests/requests/ed25519.json"),
+    ];
+
+    fn pem(request: &str) -> String {
+        let request: serde_json::Value = serde_json::from_str(request).unwrap();
+        request["pubkey"].as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_key_has_one_form_however_it_was_written() {
+        for request in REQUESTS {
+            let text = pem(request);
+            let key = PublicKey::from_pem(&text).unwrap();
+            assert_eq!(key.to_pem(), text);
+            let windows = format!("Comment\r\n{}", text.replace('\n', "\r\n"));
+            assert_eq!(PublicKey::from_pem(&windows), Ok(key));
+        }
+    }
+
+    #[test]
+    fn keys_no_signature_can_be_checked_with_are_refused() {
+        let exchange = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VuAyEAOiVZwliPYt+z/Fry6q2xBqh/SR+PRG6l40o3Yt3hFhk=\n\
+            -----END PUBLIC KEY-----\n";
+        let p521 = "-----BEGIN PUBLIC KEY-----\n\
+            MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQBE4la1r/a1U6UO+nmUEdJpmncS+I6\n\
+            3HBRiMlk/WpTLAE+/s3y2p+y+mkJG+BUozhJt+IakKEIgs7j+44dEQG1/S4BEr4Z\n\
+            M2lVj5r6NpF4mOALPhiSk1WwJqewJoMGlItP4kWLyMJ0xAyzRaeZV+fj8Jk6BmEU\n\
+            8dfZgzb060Peciy4ga8=\n-----END PUBLIC KEY-----\n";
+        let other_label = pem(REQUESTS[3]).replace("PUBLIC KEY", "CERTIFICATE");
+        let longer = pem(REQUESTS[3]).replace("k/0Q=", "k/0QA");
+        let cut = pem(REQUESTS[0]).replace("-----END PUBLIC KEY-----\n", "");
+        let huge = format!("{}{}", " ".repeat(PEM_BYTES_MAX), pem(REQUESTS[3]));
+        for bad in [exchange, p521, &other_label, &longer, &cut, &huge, ""] {
+            assert_eq!(PublicKey::from_pem(bad), Err(NotAKey), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_and_used_without_a_panic(
+            der in proptest::collection::vec(any::<u8>(), 0..200),
+            signature in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let text = format!(
+                "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+                STANDARD.encode(der)
+            );
+            prop_assert_eq!(PublicKey::from_pem(&text), Err(NotAKey));
+            let key = PublicKey::from_pem(&pem(REQUESTS[1])).unwrap();
+            prop_assert!(!key.verifies(b"message", &signature));
+        }
+    }
+}

@@ -238,6 +238,25 @@ async fn unaccepted_devices_are_capped_and_the_oldest_unseen_makes_room() {
 }
 
 #[tokio::test]
+async fn a_network_with_many_strangers_drops_only_its_own() {
+    let server = Server::with(|config| config.admission.unaccepted_per_network_max = 2).await;
+    let admin = server.admin().await;
+    let addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.3", "127.0.0.3"];
+    for (number, address) in addresses.iter().enumerate() {
+        let device = Device::new(json!({ "mac": number }));
+        let answer = server.ask_from(&device, address.parse().unwrap()).await;
+        answer.refused(401, "dev auth: unauthorized");
+    }
+    let known: Vec<_> = server
+        .devices(&admin)
+        .await
+        .iter()
+        .map(|device| device["identity_data"]["mac"].clone())
+        .collect();
+    assert_eq!(known, [json!(0), json!(2), json!(3)]);
+}
+
+#[tokio::test]
 async fn a_network_may_bring_only_so_many_new_keys() {
     let server = Server::with(|config| config.admission.new_per_network_and_minute = 2).await;
     let devices: Vec<_> = (0..3)

@@ -1,5 +1,7 @@
 //! Signing in and out with Basic credentials and bearer tokens.
 
+use std::time::{Duration, Instant};
+
 use axum::http::StatusCode;
 use longwire_server::access::Role;
 
@@ -123,4 +125,28 @@ async fn a_new_password_or_a_removed_account_ends_every_token() {
         let answer = server.get(ME).bearer(&token).send().await;
         answer.refused(401, "unauthorized");
     }
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_there_takes_as_long_as_a_wrong_password() {
+    let server = Server::start().await;
+    server.add_user("ada@fleet.example", Role::Admin).await;
+    let attempt = async |email: &str| {
+        let start = Instant::now();
+        let answer = server.login(email, "wrong password").await;
+        let took = start.elapsed();
+        answer.refused(401, "unauthorized");
+        took
+    };
+    // The shortest of several says what it costs when nothing else is in the way.
+    let (mut known, mut unknown) = (Duration::MAX, Duration::MAX);
+    for _ in 0..8 {
+        known = known.min(attempt("ada@fleet.example").await);
+        unknown = unknown.min(attempt("nobody@fleet.example").await);
+    }
+    // Without the comparison it would be a twentieth.
+    assert!(
+        unknown * 4 > known && known * 4 > unknown,
+        "{known:?} and {unknown:?}"
+    );
 }

@@ -10,7 +10,7 @@
     reason = "each test uses some of it"
 )]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use longwire_server::time::Timestamp;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -55,6 +55,7 @@ pub struct Answer {
 /// A request on its way.
 pub struct Call {
     address: SocketAddr,
+    from: Option<IpAddr>,
     request: axum::http::request::Builder,
     body: Bytes,
 }
@@ -193,11 +194,20 @@ impl Server {
     }
 
     pub async fn ask_with(&self, body: String, signature: &str) -> Answer {
+        self.asking(body, signature).send().await
+    }
+
+    fn asking(&self, body: String, signature: &str) -> Call {
         self.post("/api/devices/v1/authentication/auth_requests")
             .header("x-men-signature", signature)
             .body("application/json", body)
-            .send()
-            .await
+    }
+
+    /// A device asks from this address of the machine.
+    pub async fn ask_from(&self, device: &Device, address: IpAddr) -> Answer {
+        let body = device.request();
+        let signature = device.sign(&body);
+        self.asking(body, &signature).from(address).send().await
     }
 
     /// The devices as devauth lists them.
@@ -255,6 +265,7 @@ impl Server {
 pub fn call(address: SocketAddr, method: Method, path: &str) -> Call {
     Call {
         address,
+        from: None,
         request: Request::builder()
             .method(method)
             .uri(path)
@@ -287,6 +298,12 @@ impl Call {
         self.body("application/json", body.to_string())
     }
 
+    /// Sends it from this address of the machine.
+    pub fn from(mut self, address: IpAddr) -> Self {
+        self.from = Some(address);
+        self
+    }
+
     pub async fn send(self) -> Answer {
         tokio::time::timeout(DEADLINE, self.exchange())
             .await
@@ -294,7 +311,11 @@ impl Call {
     }
 
     async fn exchange(self) -> Answer {
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(address) = self.from {
+            socket.bind((address, 0).into()).unwrap();
+        }
+        let stream = socket.connect(self.address).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .unwrap();
