@@ -41,6 +41,8 @@ export async function visit(
   await context.addInitScript(() => {
     localStorage.setItem('longwire.terminal', JSON.stringify({ fontSize: 14, screenReader: true }));
   });
+  // A busy machine is slow and right.
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));

@@ -47,7 +47,10 @@ test('a pending device is accepted after its fingerprint was shown, and connects
   await dialog.waitFor({ state: 'hidden' });
 
   await page.getByRole('button', { name: /^Accepted/ }).click();
-  await page.getByRole('row').filter({ hasText: 'Connected' }).waitFor();
+  await page
+    .getByRole('row')
+    .filter({ hasText: /Connected/ })
+    .waitFor();
   await agent.stop();
   await page.getByRole('row').filter({ hasText: 'Last seen' }).waitFor();
   await close();

@@ -57,7 +57,7 @@ async function openTerminal() {
   });
   const window = new Window(page);
   await signIn(page, fleet.url);
-  await page.getByText('Connected').first().waitFor();
+  await page.getByText('Connected', { exact: true }).first().waitFor();
   await page.goto(`${fleet.url}/devices/${deviceId}/terminal`);
   await page.getByText('Live', { exact: true }).waitFor();
   return { page, close, window, terminal: new TerminalReader(page) };

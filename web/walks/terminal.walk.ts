@@ -26,7 +26,7 @@ async function openTerminal() {
   });
   await signIn(page, fleet.url);
   const row = page.getByRole('row').filter({ hasText: deviceId.slice(0, 8) });
-  await row.getByText('Connected').waitFor();
+  await row.getByText('Connected', { exact: true }).waitFor();
   await row.getByRole('link').first().click();
   await page.getByRole('link', { name: 'Troubleshooting' }).click();
   await page.getByRole('link', { name: 'Connect terminal' }).click();

@@ -26,7 +26,7 @@ afterAll(async () => {
 async function openTerminal(options: Parameters<typeof visit>[2] = {}) {
   const { page, close } = await visit(browser, fleet.url, options);
   await signIn(page, fleet.url);
-  await page.getByText('Connected').first().waitFor();
+  await page.getByText('Connected', { exact: true }).first().waitFor();
   await page.goto(`${fleet.url}/devices/${deviceId}/terminal`);
   await page.getByText('Live', { exact: true }).waitFor();
   return { page, close, terminal: new TerminalReader(page) };
@@ -99,7 +99,7 @@ test('a device that loses its power is told at once, and the end when it stays a
 test('a server that goes away is told, in the terminal and on every page', async () => {
   const { page, close } = await visit(browser, fleet.url, {}, [/ERR_|WebSocket|status of 5/]);
   await signIn(page, fleet.url);
-  await page.getByText('Connected').first().waitFor();
+  await page.getByText('Connected', { exact: true }).first().waitFor();
   await page.goto(`${fleet.url}/devices/${deviceId}/terminal`);
   await page.getByText('Live', { exact: true }).waitFor();
   await fleet.stopServer();

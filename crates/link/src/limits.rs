@@ -60,11 +60,22 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// Input that a shell end takes beyond what it has applied, per session.
 pub const INPUT_WINDOW: u64 = 64 * 1024;
 
+/// Input that a user end keeps until it is applied, per session. More than a window, so that what a
+/// shell does not take is noticed late by whoever pastes.
+pub const INPUT_KEPT: usize = 128 * 1024;
+
+/// What a user end takes beyond [`INPUT_KEPT`] if an interrupt character is among it.
+pub const INTERRUPT_RESERVE: usize = 1024;
+
 /// Output that a user end takes beyond what it has acknowledged, per session.
 pub const OUTPUT_WINDOW: u64 = 1024 * 1024;
 
 /// The largest window that counts; a peer that offers more is taken to offer this.
 pub const MAX_WINDOW: u64 = 16 * 1024 * 1024;
+
+/// How far beyond the input applied an interrupt may be said out of turn. What a user end keeps is
+/// far less; without a bound one viewer could use up the offsets of a session.
+pub const MAX_INTERRUPT_AHEAD: u64 = 16 * 1024 * 1024;
 
 /// Shells of one shell end that are starting or running.
 pub const MAX_SESSIONS: usize = 16;
@@ -85,7 +96,7 @@ pub const RINGS: usize = 8 * 1024 * 1024;
 pub const RING_FLOOR: usize = 32 * 1024;
 
 /// Time stamps kept for one session's unacknowledged output; beyond, neighbours are merged.
-pub const MAX_STAMPS: usize = 2048;
+pub const MAX_STAMPS: usize = 1024;
 
 /// Sizes kept for one session's unacknowledged output; beyond, the newest is replaced.
 pub const MAX_SIZES: usize = 64;

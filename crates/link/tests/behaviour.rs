@@ -271,23 +271,20 @@ fn of_too_many_ends_the_oldest_lose_output_first_and_are_forgotten_last() {
 #[test]
 fn an_interrupt_passes_what_the_window_keeps_back() {
     let mut pair = Pair::running(&[SID]);
-    let window = limits::INPUT_WINDOW as usize;
-    pair.user
-        .input(SID, &vec![b'x'; window - 8], pair.now)
-        .unwrap();
+    // The pty takes ten bytes and no more; input fills every place it can wait in.
+    pair.user.input(SID, &[b'x'; 10], pair.now).unwrap();
     pair.exchange();
-    // The pty takes the first ten and no more.
     pair.shell.wrote(SID, 10).unwrap();
-    pair.shell_events();
-    let mut small = limits::INPUT_WINDOW - 10;
-    while pair.user.input_room(SID) > 1 {
-        pair.user.input(SID, b"y", pair.now).unwrap();
-        small += 1;
-    }
-    assert!(small > 0);
+    pair.exchange();
+    let room = pair.user.input_room(SID);
+    assert!(room as u64 > limits::INPUT_WINDOW);
+    pair.user.input(SID, &vec![b'x'; room], pair.now).unwrap();
+    assert_eq!(
+        pair.user.input(SID, b"y", pair.now),
+        Err(SessionError::NoRoom)
+    );
     pair.user.input(SID, b"\x03", pair.now).unwrap();
     pair.exchange();
-    let waiting = pair.shell.find_input(SID, b"\x03");
     let told = pair.shell_events().into_iter().find_map(|event| {
         if let ToShellEnd::Interrupt {
             offset, byte: 3, ..
@@ -298,19 +295,42 @@ fn an_interrupt_passes_what_the_window_keeps_back() {
             None
         }
     });
-    let offset = told.or(waiting).unwrap();
-    let dropped = pair.shell.interrupted(SID, offset).unwrap();
-    assert_eq!(dropped, offset - 10);
+    let offset = 10 + room as u64;
+    assert_eq!(told, Some(offset));
+    assert_eq!(
+        pair.shell.find_input(SID, b"\x03"),
+        None,
+        "it has not come itself"
+    );
+    assert_eq!(pair.shell.interrupted(SID, offset), Ok(room as u64));
     assert!(pair.shell.input(SID).is_empty());
     pair.exchange();
     assert!(pair.user_events().contains(&ToUserEnd::Applied {
         sid: SID.to_owned(),
         offset: offset + 1,
-        dropped,
+        dropped: room as u64,
     }));
     pair.user.input(SID, b"ls\r", pair.now).unwrap();
     pair.exchange();
     assert_eq!(pair.shell.input(SID), b"ls\r");
+}
+
+#[test]
+fn an_interrupt_the_shell_wants_as_a_byte_comes_in_its_turn() {
+    let mut pair = Pair::running(&[SID]);
+    let room = pair.user.input_room(SID);
+    pair.user.input(SID, &vec![b'x'; room], pair.now).unwrap();
+    pair.user.input(SID, b"\x03", pair.now).unwrap();
+    pair.exchange();
+    let mut got = Vec::new();
+    while !pair.shell.input(SID).is_empty() {
+        got.extend_from_slice(pair.shell.input(SID));
+        let count = pair.shell.input(SID).len();
+        pair.shell.wrote(SID, count).unwrap();
+        pair.exchange();
+    }
+    assert_eq!(got.len(), room + 1);
+    assert_eq!(got.last(), Some(&3));
 }
 
 #[test]
@@ -424,6 +444,116 @@ fn a_device_that_was_restarted_loses_its_sessions_and_nobody_waits() {
     assert!(pair.user_events().contains(&ToUserEnd::Lost {
         sid: SID.to_owned()
     }));
+}
+
+#[test]
+fn a_device_that_comes_back_after_an_impostor_goes_on() {
+    let mut pair = Pair::running(&[SID]);
+    pair.shell.output(SID, b"before ", 0).unwrap();
+    pair.exchange();
+    let impostor = ShellEnd::new(ShellConfig::new("impostor"));
+    let device = std::mem::replace(&mut pair.shell, impostor);
+    pair.reconnect();
+    assert!(pair.user_events().contains(&ToUserEnd::Lost {
+        sid: SID.to_owned()
+    }));
+    pair.shell = device;
+    pair.shell.output(SID, b"after", 0).unwrap();
+    pair.reconnect();
+    assert_eq!(pair.user.output_position(SID).unwrap().0, 12);
+    pair.user.leave(SID);
+    pair.reconnect();
+    assert!(pair.user_events().contains(&ToUserEnd::Stranger {
+        sid: SID.to_owned()
+    }));
+}
+
+#[test]
+fn what_was_stopped_while_the_device_was_away_is_said_first() {
+    let mut pair = Pair::running(&[SID, "other"]);
+    pair.shell.disconnected(pair.at_shell);
+    pair.user.disconnected(pair.at_user);
+    let why = Some("the right was withdrawn".to_owned());
+    pair.user.stop(SID, why.clone()).unwrap();
+    pair.user.forget("other").unwrap();
+    pair.reconnect();
+    let stops: Vec<_> = pair
+        .shell_events()
+        .into_iter()
+        .filter_map(|event| {
+            if let ToShellEnd::Stop { sid, error } = event {
+                Some((sid, error))
+            } else {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(stops.len(), 2);
+    assert!(stops.contains(&(SID.to_owned(), why)));
+    pair.reconnect();
+    let again = pair.shell_events();
+    assert!(
+        again
+            .iter()
+            .any(|event| matches!(event, ToShellEnd::Stop { sid, .. } if sid == SID))
+    );
+    pair.shell.ended(SID, exited()).unwrap();
+    pair.shell.ended("other", exited()).unwrap();
+    pair.exchange();
+    let ended = |event: &ToUserEnd| matches!(event, ToUserEnd::Ended { .. });
+    assert_eq!(
+        pair.user_events()
+            .iter()
+            .filter(|event| ended(event))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn an_acknowledgement_proves_to_a_forgetful_shell_end_what_it_has_applied() {
+    let mut pair = Pair::running(&[SID]);
+    pair.user.input(SID, b"abcdef", pair.now).unwrap();
+    pair.exchange();
+    pair.shell.wrote(SID, 4).unwrap();
+    pair.exchange();
+    // A run of the device that goes on with the shell and remembers less.
+    pair.shell = ShellEnd::new(ShellConfig::for_viewer("device-1"));
+    pair.reconnect_with(|shell| {
+        let at = Attachment {
+            output: 0,
+            input: 1,
+            dropped: 0,
+            epoch: 1,
+            control: true,
+        };
+        shell.attach(SID, at).unwrap();
+    });
+    assert!(pair.shell_events().contains(&ToShellEnd::InputSkipped {
+        sid: SID.to_owned(),
+        from: 1,
+        to: 4,
+    }));
+    assert_eq!(pair.shell.input(SID), b"ef");
+}
+
+#[test]
+fn messages_beside_the_stream_pass_output_and_are_bounded() {
+    let mut pair = Pair::running(&[SID]);
+    pair.shell.output(SID, b"output", 0).unwrap();
+    let notice = Message {
+        proto: 1,
+        typ: "notice".to_owned(),
+        sid: SID.to_owned(),
+        ..Message::default()
+    };
+    for _ in 0..limits::MAX_WAITING {
+        pair.shell.send(notice.clone()).unwrap();
+    }
+    assert_eq!(pair.shell.send(notice.clone()), Err(SessionError::NoRoom));
+    assert_eq!(pair.user_bound().unwrap().typ, "notice");
+    pair.user_gets(notice.clone()).unwrap();
+    assert!(pair.user_events().contains(&ToUserEnd::Other(notice)));
 }
 
 #[test]

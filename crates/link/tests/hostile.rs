@@ -109,6 +109,15 @@ fn shell_end_refuses_what_a_user_end_must_not_say() {
             input(3, 1, limits::MAX_BODY + 1),
             LinkError::TooMuch("input"),
         ),
+        (
+            ToShell::Interrupt {
+                offset: 4 + limits::MAX_INTERRUPT_AHEAD,
+                epoch: 1,
+                byte: 3,
+            }
+            .to_message(SID),
+            LinkError::OverWindow(sid()),
+        ),
         (ack(6), LinkError::NeverSent(sid())),
         (
             ToShell::Ack {

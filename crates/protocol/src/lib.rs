@@ -1,8 +1,8 @@
 //! Everything that crosses a wire between Longwire and its peers, and nothing else.
 //!
 //! One [`Message`] is one binary websocket message: a msgpack map with a header (protocol number,
-//! type, session id, properties) and a body. [`decode`] accepts whatever any known peer sends;
-//! [`encode`] writes the one form its [`Receiver`] is known to understand, so that nothing is ever
+//! type, session id, properties) and a body. [`decode()`] accepts whatever any known peer sends;
+//! [`encode()`] writes the one form its [`Receiver`] is known to understand, so that nothing is ever
 //! passed through raw. The modules [`shell`], [`control`], [`file_transfer`], [`port_forward`] and
 //! [`mender_client`] give the messages of each protocol as types.
 //!

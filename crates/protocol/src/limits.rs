@@ -12,8 +12,8 @@ pub const INPUT_BODY_MAX: usize = 7168;
 /// What our agent and our clients take in one message; a larger one closes the link.
 pub const OUR_READ_LIMIT: usize = 1024 * 1024;
 
-/// What a server (ours and the real one) takes in one message, and the most [`crate::decode`] looks
-/// at.
+/// What a server (ours and the real one) takes in one message, and the most
+/// [`crate::decode()`] looks at.
 pub const SERVER_READ_LIMIT: usize = 8 * 1024 * 1024;
 
 /// What our agent reads from a pty at a time. Packed it stays well below [`SEND_LIMIT`].

@@ -41,13 +41,14 @@ prop_compose! {
         typ in "[a-z_]{0,40}",
         sid in ".{0,40}",
         props in prop::collection::vec(("[a-z_]{0,40}", values()), 0..8),
-        body in prop::collection::vec(any::<u8>(), 0..70_000),
+        // Around every width of a length, without a strategy for each of 70 000 bytes.
+        (len, byte) in (prop_oneof![4 => 0_usize..300, 1 => 65_000_usize..70_000], any::<u8>()),
     ) -> Message {
         let mut map = Props::new();
         for (name, value) in props {
             map.set(&name, value);
         }
-        Message { proto, typ, sid, props: map, body: body.into() }
+        Message { proto, typ, sid, props: map, body: vec![byte; len].into() }
     }
 }
 

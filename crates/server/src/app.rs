@@ -19,6 +19,15 @@ use crate::store::Store;
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
+/// A device came, went, was decided about or reported something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChange {
+    /// This one.
+    One(DeviceId),
+    /// More than could be followed.
+    Many,
+}
+
 /// The parts of [`App`].
 pub struct Inner {
     /// Settings, fixed for the life of the process.
@@ -29,9 +38,8 @@ pub struct Inner {
     pub auth: Auth,
     /// Holds unknown devices to their limits.
     pub admission: Admission,
-    /// Which device changed just now (came, went, was decided about, reported something). Whoever lags
-    /// behind reads everything anew.
-    pub device_changes: broadcast::Sender<DeviceId>,
+    /// What changed just now. Whoever lags behind reads everything anew.
+    pub device_changes: broadcast::Sender<DeviceChange>,
     /// The devices that are connected to this process.
     pub links: Arc<Links>,
     /// The way to devices, whichever process they are connected to.
@@ -52,7 +60,12 @@ impl App {
     /// Tells whoever watches that a device changed. Call it after the change is committed.
     pub fn device_changed(&self, device: DeviceId) {
         // An error only says that nobody watches.
-        let _ = self.device_changes.send(device);
+        let _ = self.device_changes.send(DeviceChange::One(device));
+    }
+
+    /// Tells whoever watches that more changed than could be followed.
+    pub fn devices_changed(&self) {
+        let _ = self.device_changes.send(DeviceChange::Many);
     }
 }
 

@@ -8,12 +8,13 @@ use axum::response::{IntoResponse, Response};
 /// A refusal or failure with a text that may be shown to anybody.
 ///
 /// The body `{"error": text, "request_id": id}` is written by `http::envelope`, which knows the request's
-/// id. Causes never travel in this type: log them where they happen.
+/// id; there the cause of a failure goes to the log, and nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     status: StatusCode,
     text: Cow<'static, str>,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+    cause: Option<String>,
 }
 
 impl ApiError {
@@ -23,6 +24,7 @@ impl ApiError {
             status,
             text: text.into(),
             header: None,
+            cause: None,
         }
     }
 
@@ -54,16 +56,18 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, text)
     }
 
-    /// 500. The cause goes to the log and nowhere else.
+    /// 500. The cause is for the log.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
-        tracing::error!(%cause, "request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        Self {
+            cause: Some(cause.to_string()),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        }
     }
 
     /// The same error with one more response header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -80,17 +84,24 @@ impl ApiError {
     }
 }
 
-/// Marks a response whose body is still to be written from the error's text.
+/// Marks a response whose body is still to be written.
 #[derive(Clone)]
-pub(crate) struct ErrorText(pub(crate) Cow<'static, str>);
+pub(crate) struct ErrorText {
+    pub(crate) text: Cow<'static, str>,
+    pub(crate) cause: Option<String>,
+}
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        if let Some((name, value)) = self.header {
+        if let Some(header) = self.header {
+            let (name, value) = *header;
             response.headers_mut().insert(name, value);
         }
-        response.extensions_mut().insert(ErrorText(self.text));
+        response.extensions_mut().insert(ErrorText {
+            text: self.text,
+            cause: self.cause,
+        });
         response
     }
 }

@@ -360,6 +360,13 @@ impl Peer {
     }
 }
 
+/// Checks that something took no longer than several times what is promised: the promise is for a
+/// machine that is not busy with a hundred other tests.
+pub fn took_at_most(seconds: u64, since: Instant) {
+    let took = since.elapsed();
+    assert!(took < Duration::from_secs(seconds), "took {took:?}");
+}
+
 /// Waits until `holds` does, looking again from time to time.
 pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;

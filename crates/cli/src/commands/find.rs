@@ -1,6 +1,6 @@
 //! Which device is meant.
 
-use longwire_client::{Client, DeviceRow, DeviceState, Error};
+use longwire_client::{Client, Device, DeviceRow, DeviceState, Error};
 
 use crate::failure::{Code, Failure};
 use crate::words::plain;
@@ -14,7 +14,7 @@ pub(super) async fn connected(client: &Client, wanted: &str) -> Result<String, F
         Ok(state) => state,
         Err(error) if names_no_device(&error) => match by_name(client, wanted).await? {
             Some(id) => client.device_state(&id).await.map_err(unable)?,
-            None => return Err(unable(error)),
+            None => return Err(unknown(error)),
         },
         Err(error) => return Err(unable(error)),
     };
@@ -30,16 +30,18 @@ fn unable(error: Error) -> Failure {
     Failure::from(error).while_doing("unable to get the device")
 }
 
-/// The id of a device of any status, given its id or an unambiguous name.
-pub(super) async fn device(
-    client: &Client,
-    wanted: &str,
-) -> Result<longwire_client::Device, Failure> {
+/// There is no such device, even where the server found fault with the form of the id first.
+fn unknown(error: Error) -> Failure {
+    Failure::new(Code::NotFound, unable(error).to_string())
+}
+
+/// A device of any status, given its id or an unambiguous name.
+pub(super) async fn device(client: &Client, wanted: &str) -> Result<Device, Failure> {
     match client.device(wanted).await {
         Ok(device) => Ok(device),
         Err(error) if names_no_device(&error) => match by_name(client, wanted).await? {
             Some(id) => Ok(client.device(&id).await?),
-            None => Err(unable(error)),
+            None => Err(unknown(error)),
         },
         Err(error) => Err(unable(error)),
     }

@@ -8,7 +8,7 @@ use longwire_protocol::{Message, Props};
 use super::session::{Phase, Session};
 use super::{Leg, ShellEnd, ToShellEnd};
 use crate::error::LinkError;
-use crate::limits::{ENDED_KEPT, MAX_SID, MAX_WAITING};
+use crate::limits::{ENDED_KEPT, MAX_INTERRUPT_AHEAD, MAX_SID, MAX_WAITING};
 use crate::link::Incoming;
 use crate::wire::ToShell;
 
@@ -85,7 +85,11 @@ impl ShellEnd {
                 epoch,
                 byte,
             } => {
-                if session.counts(&sid, epoch)? && offset >= session.input.applied() {
+                let applied = session.input.applied();
+                if offset > applied + MAX_INTERRUPT_AHEAD {
+                    return Err(LinkError::OverWindow(sid));
+                }
+                if session.counts(&sid, epoch)? && offset >= applied {
                     self.events
                         .push_back(ToShellEnd::Interrupt { sid, byte, offset });
                 }

@@ -110,8 +110,10 @@ pub enum ToUserEnd {
         /// Where the output ends.
         offset: u64,
     },
-    /// The peer does not have the session any more, and it never will: it is gone, and what its
-    /// output was beyond the last byte known is not known.
+    /// The peer does not have the session any more: a device was restarted, most likely. What its
+    /// output was beyond the last byte known is not known. The owner says
+    /// [`super::UserEnd::leave`] once it takes that for final; until then a peer that has the session
+    /// after all goes on with it on a later link.
     Lost {
         /// The session.
         sid: String,

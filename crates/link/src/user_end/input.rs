@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::limits::{INPUT_KEPT, INTERRUPT_RESERVE};
 use crate::outbound::{Outbound, Piece};
 
 /// Characters that a terminal may turn into signals. Whether it does is the shell end's to say.
@@ -102,17 +103,28 @@ impl Input {
         self.stream.push(bytes, millis(now));
     }
 
+    /// How many bytes can be kept beside what is.
+    pub(crate) fn room(&self) -> usize {
+        INPUT_KEPT.saturating_sub(self.len())
+    }
+
+    /// How many of these can be: an interrupt need not wait for room.
+    pub(crate) fn room_for(&self, bytes: &[u8]) -> usize {
+        let reserve = if last_interrupt(bytes).is_some() {
+            INTERRUPT_RESERVE
+        } else {
+            0
+        };
+        (INPUT_KEPT + reserve).saturating_sub(self.len())
+    }
+
     /// Looks for an interrupt among the `bytes` pushed last. One that is not the only input
     /// waiting is worth a word of its own.
     pub(crate) fn look_for_interrupt(&mut self, bytes: &[u8]) {
-        let last = bytes
-            .iter()
-            .enumerate()
-            .rfind(|(_, byte)| INTERRUPTS.contains(byte));
-        if let Some((at, byte)) = last {
+        if let Some((at, byte)) = last_interrupt(bytes) {
             let offset = self.end() - (bytes.len() - at) as u64;
             if offset > self.stream.start() {
-                self.urge(offset, *byte);
+                self.urge(offset, byte);
             }
         }
     }
@@ -226,6 +238,11 @@ impl Input {
         let before = self.stream.start().saturating_add(window);
         self.stream.next(usize::MAX, before)
     }
+}
+
+fn last_interrupt(bytes: &[u8]) -> Option<(usize, u8)> {
+    let at = bytes.iter().rposition(|byte| INTERRUPTS.contains(byte))?;
+    Some((at, *bytes.get(at)?))
 }
 
 fn millis(time: Duration) -> u64 {

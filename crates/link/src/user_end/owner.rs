@@ -8,7 +8,7 @@ use longwire_protocol::shell::Winsize;
 use super::session::{Intro, Phase, Session};
 use super::{InputPosition, UserEnd};
 use crate::error::SessionError;
-use crate::limits::{INPUT_WINDOW, MAX_SID};
+use crate::limits::MAX_SID;
 use crate::wire::ToShell;
 
 impl UserEnd {
@@ -131,7 +131,7 @@ impl UserEnd {
         Ok(())
     }
 
-    /// Gives a session up without a word: a viewer that leaves it to others.
+    /// Gives a session up without a word: it is lost, or a viewer leaves it to others.
     pub fn leave(&mut self, sid: &str) {
         self.sessions.remove(sid);
     }
@@ -145,11 +145,12 @@ impl UserEnd {
         Ok(())
     }
 
-    /// How many bytes of input the session can take now: a window's worth waits at most.
+    /// How many bytes of input the session can take now. An interrupt character can always be typed:
+    /// a little more is taken if there is one.
     pub fn input_room(&self, sid: &str) -> usize {
-        self.sessions.get(sid).map_or(0, |session| {
-            (INPUT_WINDOW as usize).saturating_sub(session.input.len())
-        })
+        self.sessions
+            .get(sid)
+            .map_or(0, |session| session.input.room())
     }
 
     /// Somebody typed this. It is kept until the shell end has applied it.
@@ -158,9 +159,8 @@ impl UserEnd {
     /// [`SessionError::NotInControl`] before the session's state is known or when somebody else is
     /// in control, [`SessionError::NoRoom`] beyond [`UserEnd::input_room`]; nothing is taken.
     pub fn input(&mut self, sid: &str, bytes: &[u8], now: Duration) -> Result<(), SessionError> {
-        let room = self.input_room(sid);
         let session = self.typing(sid)?;
-        if bytes.len() > room {
+        if bytes.len() > session.input.room_for(bytes) {
             return Err(SessionError::NoRoom);
         }
         session.input.push(bytes, now);

@@ -79,8 +79,12 @@ impl UserEnd {
         self.farewells.insert(sid, stop);
     }
 
+    /// The peer does not have a session. Whether it never will is the owner's to say: another
+    /// program may have come in the device's place, and the device come back.
     fn lose(&mut self, sid: String) {
-        self.sessions.remove(&sid);
+        if let Some(session) = self.sessions.get_mut(&sid) {
+            session.unlinked();
+        }
         self.events.push_back(ToUserEnd::Lost { sid });
     }
 
@@ -158,7 +162,10 @@ impl UserEnd {
                 epoch,
                 offset,
                 control,
-            } => session.begin(&sid, epoch, offset, control, &mut tell),
+            } => {
+                session.after_state(&sid, typ::EPOCH)?;
+                session.begin(&sid, epoch, offset, control, &mut tell);
+            }
             ToUser::Ended { stop, offset } => {
                 session.after_state(&sid, "stop")?;
                 if offset != session.output.position() {

@@ -6,7 +6,7 @@ use longwire_link::{
     Generation, Hello, LinkError, ShellConfig, ShellEnd, ToShellEnd, ToUserEnd, UserEnd,
 };
 use longwire_protocol::shell::Winsize;
-use longwire_protocol::{Message, Props, Receiver, decode, encode};
+use longwire_protocol::{Message, Props, Receiver, Value, decode, encode};
 
 pub const SID: &str = "4dc3a1b6-53a8-4a5e-9f6f-2d2d2a9f1c11";
 
@@ -60,6 +60,24 @@ impl Pair {
     pub fn reconnect(&mut self) {
         self.at_shell = self.shell.connected(self.now);
         self.at_user = self.user.connected(self.now);
+        self.exchange();
+    }
+
+    /// A new connection to a shell end that is told of its sessions only now.
+    pub fn reconnect_with(&mut self, tell: impl FnOnce(&mut ShellEnd)) {
+        self.at_shell = self.shell.connected(self.now);
+        self.at_user = self.user.connected(self.now);
+        while let Some(mut message) = self.user_bound() {
+            // Which sessions there are is not known to this kind of end.
+            message
+                .props
+                .set("sessions", Value::Array(vec![SID.into()]));
+            self.user_gets(message).unwrap();
+        }
+        while let Some(message) = self.shell_bound() {
+            self.shell_gets(message).unwrap();
+        }
+        tell(&mut self.shell);
         self.exchange();
     }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use longwire_link::{ShellConfig, ShellEnd, ToShellEnd};
 use longwire_protocol::shell::{Ended, Stop, Winsize};
 
+use super::millis;
 use super::truth::{Typed, output};
-use super::{Rng, millis};
+use crate::rng::Rng;
 
 pub struct Device {
     pub end: ShellEnd,
@@ -191,6 +192,7 @@ impl Device {
         };
         if let Ok(dropped) = self.end.interrupted(sid, offset) {
             let typed = self.typed.get_mut(sid).unwrap();
+            typed.out_of_turn += u64::from(waiting != Some(offset));
             typed.interrupted(shell.epoch, offset, dropped, INTERRUPT);
         }
     }

@@ -10,8 +10,9 @@ use longwire_link::{
 use longwire_protocol::Props;
 use longwire_protocol::shell::{Stop, Winsize};
 
-use super::Rng;
 use super::truth::{is_output, output};
+use super::world::Counts;
+use crate::rng::Rng;
 
 /// What survives a kill.
 #[derive(Clone, Default)]
@@ -44,8 +45,7 @@ pub struct Server {
     held: BTreeSet<String>,
     /// The size each terminal is known to have.
     pub sizes: BTreeMap<String, Winsize>,
-    pub gaps_seen: usize,
-    pub strangers: usize,
+    pub counts: Counts,
 }
 
 /// One viewer's link.
@@ -88,8 +88,7 @@ impl Server {
             gaps: BTreeMap::new(),
             held: BTreeSet::new(),
             sizes: BTreeMap::new(),
-            gaps_seen: 0,
-            strangers: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -124,14 +123,14 @@ impl Server {
                 ),
                 ToUserEnd::Gap { sid, from, to } => {
                     assert!(from < to);
-                    self.gaps_seen += 1;
+                    self.counts.add("gaps", 1);
                     self.gaps.entry(sid).or_default().push((from, to));
                 }
                 ToUserEnd::Started { sid } => self.kept(&sid).is_started = true,
                 ToUserEnd::Ended { sid, stop, .. } => {
                     self.ends.insert(sid, stop);
                 }
-                ToUserEnd::Lost { sid } => self.kept(&sid).is_lost = true,
+                ToUserEnd::Lost { sid } => self.lost(&sid),
                 ToUserEnd::Refused { sid, why } => panic!("{sid}: {why}"),
                 ToUserEnd::Applied {
                     sid,
@@ -149,13 +148,14 @@ impl Server {
                     self.epoch(&sid, epoch, offset);
                 }
                 ToUserEnd::InputHeld { sid, .. } => {
+                    self.counts.add("held", 1);
                     self.held.insert(sid);
                 }
                 ToUserEnd::Stranger { sid } => {
                     // One that is over and whose last acknowledgement was lost is none.
                     let is_over = |kept: &Kept| kept.end.is_some() || kept.is_lost;
                     if !self.disk.sessions.get(&sid).is_some_and(is_over) {
-                        self.strangers += 1;
+                        self.counts.add("strangers", 1);
                     }
                 }
                 ToUserEnd::Resized {
@@ -169,6 +169,15 @@ impl Server {
                     panic!("no business of a server: {event:?}")
                 }
             }
+        }
+    }
+
+    /// Final, unless it is an impostor that does not have the session.
+    fn lost(&mut self, sid: &str) {
+        let peer = self.device.peer().unwrap();
+        if peer.instance.starts_with("device") {
+            self.kept(sid).is_lost = true;
+            self.device.leave(sid);
         }
     }
 
@@ -253,6 +262,7 @@ impl Server {
         let kept = self.disk.sessions.get_mut(sid).unwrap();
         kept.epoch += 1;
         kept.controller = id;
+        self.counts.add("take-overs", 1);
         self.device.begin_epoch(sid, kept.epoch).unwrap();
         self.held.remove(sid);
     }

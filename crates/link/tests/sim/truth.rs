@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::Rng;
+use crate::rng::Rng;
 
 /// The output of every session is one long text from another place on, so that bytes from the wrong
 /// offset or of the wrong session are noticed. Its period is a prime.
@@ -42,6 +42,8 @@ pub struct Typed {
     /// What became of each offset, in order: written, signalled or thrown away.
     pub fate: Vec<Fate>,
     pub dropped: u64,
+    /// Interrupts that passed input the device had not even got.
+    pub out_of_turn: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,8 +7,8 @@ use longwire_link::{Hello, ToUserEnd, UserEnd};
 use longwire_protocol::Props;
 use longwire_protocol::shell::Winsize;
 
-use super::Rng;
 use super::truth::{Typed, is_output};
+use crate::rng::Rng;
 
 pub struct Viewer {
     pub end: UserEnd,
@@ -22,6 +22,7 @@ pub struct Viewer {
     pub is_over: bool,
     /// Whether the end was seen, not just the loss.
     pub has_seen_end: bool,
+    pub screens: u64,
     pub lost_input: u64,
 }
 
@@ -50,6 +51,7 @@ impl Viewer {
             has_started: false,
             is_over: false,
             has_seen_end: false,
+            screens: 0,
             lost_input: 0,
         }
     }
@@ -64,6 +66,7 @@ impl Viewer {
                     self.seen = offset + bytes.len() as u64;
                 }
                 ToUserEnd::Screen { offset, .. } => {
+                    self.screens += 1;
                     self.seen = offset;
                 }
                 ToUserEnd::Started { .. } => {
@@ -125,7 +128,7 @@ impl Viewer {
             return;
         }
         if rng.once_in(3) {
-            let burst = if rng.once_in(20) { 8000 } else { 10 };
+            let burst = if rng.once_in(10) { 40_000 } else { 10 };
             let mut bytes = vec![0; 1 + rng.below(burst) as usize];
             for byte in &mut bytes {
                 *byte = b'a' + rng.below(26) as u8;

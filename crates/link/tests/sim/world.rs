@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use longwire_link::{LinkError, limits};
+use longwire_link::{LinkError, ShellConfig, ShellEnd, limits};
 use longwire_protocol::Receiver;
 
-use super::Rng;
 use super::device::Device;
 use super::server::{Disk, Server};
+use super::truth::Fate;
 use super::viewer::Viewer;
 use super::wire::Wire;
+use crate::rng::Rng;
 
 /// Where each viewer stands.
 struct Seat {
@@ -28,6 +29,7 @@ pub struct Faults {
     pub restore: u64,
     pub reload: u64,
     pub outage: u64,
+    pub impostor: u64,
 }
 
 impl Faults {
@@ -39,6 +41,7 @@ impl Faults {
         restore: 0,
         reload: 0,
         outage: 0,
+        impostor: 0,
     };
     /// Everything that must cost nothing.
     pub const HARMLESS: Faults = Faults {
@@ -47,6 +50,7 @@ impl Faults {
         server_kill: 2500,
         reload: 2000,
         outage: 4000,
+        impostor: 3000,
         ..Faults::NONE
     };
     /// And what must be noticed.
@@ -57,20 +61,24 @@ impl Faults {
     };
 }
 
+/// How often what happened.
 #[derive(Default, Debug)]
-pub struct Counts {
-    pub cuts: usize,
-    pub late: usize,
-    pub kills: usize,
-    pub restores: usize,
-    pub device_restarts: usize,
-    pub silences: usize,
-    pub delivered: usize,
-    pub gaps: usize,
-    pub strangers: usize,
-    pub sessions: usize,
-    pub output: u64,
-    pub input: u64,
+pub struct Counts(BTreeMap<&'static str, u64>);
+
+impl Counts {
+    pub fn add(&mut self, what: &'static str, count: u64) {
+        *self.0.entry(what).or_default() += count;
+    }
+
+    pub fn of(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+
+    pub fn add_all(&mut self, other: &Counts) {
+        for (what, count) in &other.0 {
+            self.add(what, *count);
+        }
+    }
 }
 
 pub struct World {
@@ -137,7 +145,7 @@ impl World {
             self.kill_server();
         }
         if self.happens(self.faults.device_restart) {
-            self.counts.device_restarts += 1;
+            self.counts.add("device_restarts", 1);
             self.device.restart();
             self.drop_device_wire();
         }
@@ -148,6 +156,9 @@ impl World {
             && let Some(id) = self.any_seat()
         {
             self.leave(id);
+        }
+        if self.happens(self.faults.impostor) {
+            self.displace_device();
         }
         if self.happens(self.faults.outage) {
             self.now += Duration::from_secs(self.rng.below(200));
@@ -216,7 +227,7 @@ impl World {
     }
 
     fn cut_device(&mut self) {
-        self.counts.cuts += 1;
+        self.counts.add("cuts", 1);
         let kind = self.rng.below(4);
         let Some(wire) = &mut self.wire else {
             return;
@@ -231,7 +242,7 @@ impl World {
             // The device makes a new connection at once, and the old one still delivers.
             1 => {
                 if self.server.is_some() {
-                    self.counts.late += 1;
+                    self.counts.add("late", 1);
                     wire.is_half_open = true;
                     while self.wire.as_ref().is_some_and(|wire| wire.is_half_open) {
                         self.connect_device();
@@ -252,6 +263,30 @@ impl World {
             }
             _ => self.drop_device_wire(),
         }
+    }
+
+    /// Another program with the device's name and key displaces it for a while. It has none of the
+    /// device's sessions, and answers nothing.
+    fn displace_device(&mut self) {
+        self.drop_device_wire();
+        let Some(server) = &mut self.server else {
+            return;
+        };
+        self.counts.add("impostors", 1);
+        let mut impostor = ShellEnd::new(ShellConfig::new("impostor"));
+        let at_shell = impostor.connected(self.now);
+        let at_user = server.device.connected(self.now);
+        for _ in 0..self.rng.below(20) {
+            if let Some(message) = impostor.transmit(self.now) {
+                let device = &mut server.device;
+                device.receive(at_user, message, self.now).unwrap();
+            }
+            if let Some(message) = server.device.transmit(self.now) {
+                impostor.receive(at_shell, message, self.now).unwrap();
+            }
+        }
+        server.attend_device();
+        server.device.disconnected(at_user);
     }
 
     fn cut_viewer(&mut self) {
@@ -277,9 +312,8 @@ impl World {
         let Some(server) = self.server.take() else {
             return;
         };
-        self.counts.kills += 1;
-        self.counts.gaps += server.gaps_seen;
-        self.counts.strangers += server.strangers;
+        self.counts.add("kills", 1);
+        self.counts.add_all(&server.counts);
         self.disk = server.disk;
         if let Some(wire) = self.wire.take() {
             self.device.end.disconnected(wire.at_shell);
@@ -296,7 +330,7 @@ impl World {
     /// nobody knows what has become of it since.
     fn restore(&mut self) {
         self.kill_server();
-        self.counts.restores += 1;
+        self.counts.add("restores", 1);
         let index = self.rng.below(self.backups.len() as u64) as usize;
         self.disk = self.backups.swap_remove(index);
         for kept in self.disk.sessions.values_mut() {
@@ -401,7 +435,7 @@ impl World {
         };
         for wire in [&mut self.late, &mut self.wire].into_iter().flatten() {
             if let Some(message) = wire.to_user.deliver() {
-                self.counts.delivered += 1;
+                self.counts.add("delivered", 1);
                 server
                     .device
                     .receive(wire.at_user, message, self.now)
@@ -414,7 +448,7 @@ impl World {
     fn deliver_to_device(&mut self) {
         for wire in [&mut self.late, &mut self.wire].into_iter().flatten() {
             if let Some(message) = wire.to_shell.deliver() {
-                self.counts.delivered += 1;
+                self.counts.add("delivered", 1);
                 self.device
                     .end
                     .receive(wire.at_shell, message, self.now)
@@ -428,7 +462,7 @@ impl World {
         let (Some(id), Some(server)) = (self.any_seat(), &mut self.server) else {
             return;
         };
-        let restored = self.counts.restores > 0;
+        let restored = self.counts.of("restores") > 0;
         let seat = self.seats.get_mut(&id).unwrap();
         let Some(wire) = &mut seat.wire else {
             return;
@@ -448,7 +482,7 @@ impl World {
                 }
                 2 => {
                     if let Some(message) = wire.to_user.deliver() {
-                        self.counts.delivered += 1;
+                        self.counts.add("delivered", 1);
                         let end = &mut seat.viewer.end;
                         end.receive(wire.at_user, message, self.now).unwrap();
                         seat.viewer.attend(&mut self.device.typed, restored);
@@ -456,7 +490,7 @@ impl World {
                 }
                 _ => {
                     if let Some(message) = wire.to_shell.deliver() {
-                        self.counts.delivered += 1;
+                        self.counts.add("delivered", 1);
                         let end = &mut attached.end;
                         end.receive(wire.at_shell, message, self.now).unwrap();
                     }
@@ -472,14 +506,14 @@ impl World {
         if due(self.device.end.deadline())
             && self.device.end.tick(self.now) == Err(LinkError::Silent)
         {
-            self.counts.silences += 1;
+            self.counts.add("silences", 1);
             self.drop_device_wire();
         }
         if let Some(server) = &mut self.server
             && due(server.device.deadline())
             && server.device.tick(self.now) == Err(LinkError::Silent)
         {
-            self.counts.silences += 1;
+            self.counts.add("silences", 1);
             self.drop_device_wire();
         }
         let mut silent = Vec::new();
@@ -508,7 +542,7 @@ impl World {
             for (sid, kept) in &server.disk.sessions {
                 // Only what is on disk is acknowledged.
                 if let Some((safe, _)) = self.device.end.output_position(sid)
-                    && self.counts.restores == 0
+                    && self.counts.of("restores") == 0
                 {
                     assert!(
                         safe <= kept.recorded,
@@ -516,7 +550,7 @@ impl World {
                     );
                 }
             }
-            let each = limits::INPUT_WINDOW as usize + slack;
+            let each = limits::INPUT_KEPT + limits::INTERRUPT_RESERVE + slack;
             assert!(server.device.memory() <= self.sids.len() * each);
             for viewer in server.viewers.values() {
                 assert!(viewer.end.memory() <= limits::RING + each + 64 * 1024);
@@ -611,17 +645,22 @@ impl World {
 
     /// What must hold when all is quiet.
     pub fn check_settled(&mut self) {
-        let server = self.server.as_ref().unwrap();
-        self.counts.gaps += server.gaps_seen;
-        self.counts.strangers += server.strangers;
-        self.counts.sessions = self.sids.len();
+        self.counts.add_all(&self.server.as_ref().unwrap().counts);
+        self.counts.add("sessions", self.sids.len() as u64);
         for (sid, typed) in &self.device.typed {
-            self.counts.input += typed.fate.len() as u64;
-            self.counts.output += self
-                .device
-                .shells
-                .get(sid)
-                .map_or(0, |shell| shell.produced);
+            let signalled = |fate: &&Fate| matches!(fate, Fate::Signalled { .. });
+            let signals = typed.fate.iter().filter(signalled).count();
+            self.counts.add("interrupts", signals as u64);
+            self.counts.add("interrupts out of turn", typed.out_of_turn);
+            self.counts.add("input", typed.fate.len() as u64);
+            self.counts.add("input dropped", typed.dropped);
+            if let Some(shell) = self.device.shells.get(sid) {
+                self.counts.add("output", shell.produced);
+            }
+        }
+        for seat in self.seats.values() {
+            self.counts.add("screens", seat.viewer.screens);
+            self.counts.add("input unarrived", seat.viewer.lost_input);
         }
         for seat in self.seats.values() {
             let viewer = &seat.viewer;
@@ -642,9 +681,13 @@ impl World {
                 assert_eq!(position.dropped, typed.dropped, "told another loss");
             }
         }
-        if self.counts.restores == 0 {
-            assert_eq!(self.counts.gaps, 0, "a gap although nobody forgot anything");
-            assert_eq!(self.counts.strangers, 0);
+        if self.counts.of("restores") == 0 {
+            assert_eq!(
+                self.counts.of("gaps"),
+                0,
+                "a gap although nobody forgot anything"
+            );
+            assert_eq!(self.counts.of("strangers"), 0);
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 use utoipa::ToSchema;
 
 use super::devices;
-use crate::app::App;
+use crate::app::{App, DeviceChange};
 use crate::auth::Principal;
 use crate::ids::{DeviceId, TokenId};
 use crate::store::StoreError;
@@ -44,7 +44,7 @@ pub(super) async fn watch(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = app.device_changes.subscribe();
     // The first event lets a client that reads everything now miss nothing.
-    let opened = stream::iter([Ok(Event::default().event("resync").data("{}"))]);
+    let opened = stream::iter([Ok(resync())]);
     let events = stream::unfold(
         (app, changes, principal.token_id),
         |(app, mut changes, token)| async move {
@@ -54,7 +54,7 @@ pub(super) async fn watch(
                     change = changes.recv() => change,
                 };
                 let event = match change {
-                    Ok(device) => match told(&app, device, token).await {
+                    Ok(DeviceChange::One(device)) => match told(&app, device, token).await {
                         Ok(Some(event)) => event,
                         Ok(None) => return None,
                         Err(error) => {
@@ -62,7 +62,7 @@ pub(super) async fn watch(
                             continue;
                         }
                     },
-                    Err(RecvError::Lagged(_)) => Event::default().event("resync").data("{}"),
+                    Ok(DeviceChange::Many) | Err(RecvError::Lagged(_)) => resync(),
                     Err(RecvError::Closed) => return None,
                 };
                 return Some((Ok(event), (app, changes, token)));
@@ -71,6 +71,11 @@ pub(super) async fn watch(
     );
     let stream = opened.chain(events);
     std::future::ready(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))).await
+}
+
+/// Says that everything is to be read anew.
+fn resync() -> Event {
+    Event::default().event("resync").data("{}")
 }
 
 /// The event for a device that changed; none when the watcher's token has ended.

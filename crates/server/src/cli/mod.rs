@@ -20,6 +20,7 @@ pub(crate) struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the server.
+    #[command(after_help = serve::LOGS)]
     Serve(settings::ServeArgs),
     /// Manage the people who may sign in, whether the server runs or not.
     User(user::UserArgs),

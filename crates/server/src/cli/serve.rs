@@ -12,6 +12,10 @@ use super::{block_on, say};
 /// Chooses what is logged: a level, or `tracing` directives.
 const LOG_VARIABLE: &str = "LONGWIRE_LOG";
 
+/// Told under `--help`.
+pub(super) const LOGS: &str = "Logs go to standard error; LONGWIRE_LOG chooses what is logged, such as \
+    debug or info,longwire_server::gateway=debug.";
+
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())

@@ -15,7 +15,7 @@ use crate::auth::jwt::TOKEN_LIFE_S;
 use crate::auth::limiter::{self, HeldOff, Limiter};
 use crate::error::ApiError;
 use crate::ids::{AuthSetId, DeviceId, TokenId};
-use crate::store::{AuthSet, AuthStatus, Change, Device, Routine, StoreError};
+use crate::store::{AuthSet, AuthStatus, Change, Device, StoreError};
 use crate::time::Timestamp;
 
 /// Tokens a device may hold at once; real clients fetch one after another, ours one.
@@ -116,9 +116,9 @@ pub async fn request(
         }
         AuthStatus::Pending | AuthStatus::Rejected | AuthStatus::Noauth => {
             if now.seconds() - set.requested_at.seconds() >= SEEN_EVERY_S {
-                let mut change = app.store.change().await?;
-                change.touch_auth_set(set.id, now).await?;
-                change.commit_routine(Routine::DeviceReport).await?;
+                let mut report = app.store.report().await?;
+                report.touch_auth_set(set.id, now).await?;
+                report.commit().await?;
             }
             Err(ApiError::unauthorized("dev auth: unauthorized"))
         }
@@ -245,13 +245,13 @@ async fn issue(app: &App, set: &AuthSet, now: Timestamp) -> Result<String, ApiEr
         .key
         .device_token(id, set.device_id, now)
         .map_err(|error| ApiError::internal(&error))?;
-    let mut change = app.store.change().await?;
-    // Decided anew inside the change: the key may just have been turned away.
-    let status = change.auth_set(set.id).await?.map(|set| set.status);
+    let mut report = app.store.report().await?;
+    // Asked again inside the transaction: the key may just have been turned away.
+    let status = report.auth_set(set.id).await?.map(|set| set.status);
     if status != Some(AuthStatus::Accepted) {
         return Err(ApiError::unauthorized("dev auth: unauthorized"));
     }
-    change
+    report
         .add_device_token(
             id,
             set.id,
@@ -260,9 +260,9 @@ async fn issue(app: &App, set: &AuthSet, now: Timestamp) -> Result<String, ApiEr
             TOKENS_PER_SET_MAX,
         )
         .await?;
-    change.touch_auth_set(set.id, now).await?;
-    change.check_in(set.device_id, now).await?;
-    change.commit_routine(Routine::DeviceReport).await?;
+    report.touch_auth_set(set.id, now).await?;
+    report.check_in(set.device_id, now).await?;
+    report.commit().await?;
     Ok(token)
 }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::ids::DeviceId;
-use crate::store::{Attribute, AttributeScope, Change, Routine};
+use crate::store::{Attribute, AttributeScope, Write as Transaction};
 use crate::time::Timestamp;
 
 /// Most attributes of one scope a device may have, and how long their parts may be in bytes.
@@ -57,21 +57,19 @@ pub async fn report(
 ) -> Result<(), ApiError> {
     let now = Timestamp::now();
     let attributes = checked(attributes, AttributeScope::Inventory, now)?;
-    let mut change = app.store.change().await?;
-    change.check_in(device, now).await?;
-    let known = change.attributes_of(&[device]).await?;
+    let mut report = app.store.report().await?;
+    report.check_in(device, now).await?;
+    let known = report.attributes_of(&[device]).await?;
     if is_known(&known, &attributes, write) {
-        return Ok(change.commit_routine(Routine::DeviceReport).await?);
+        return Ok(report.commit().await?);
     }
     if write == Write::Replace {
-        change
-            .clear_attributes(device, AttributeScope::Inventory)
-            .await?;
+        report.clear_inventory(device).await?;
     }
-    change.put_attributes(device, &attributes).await?;
-    hold_to_limit(&mut change, device, AttributeScope::Inventory).await?;
-    change.touch_device(device, now).await?;
-    change.commit_routine(Routine::DeviceReport).await?;
+    report.put_inventory(device, &attributes).await?;
+    hold_to_limit(&mut report, device, AttributeScope::Inventory).await?;
+    report.touch_device(device, now).await?;
+    report.commit().await?;
     app.device_changed(device);
     Ok(())
 }
@@ -95,8 +93,8 @@ fn is_known(known: &[(DeviceId, Attribute)], reported: &[Attribute], write: Writ
 }
 
 /// Refuses a change after which a device would have too many attributes.
-pub(super) async fn hold_to_limit(
-    change: &mut Change,
+pub(super) async fn hold_to_limit<K>(
+    change: &mut Transaction<K>,
     device: DeviceId,
     scope: AttributeScope,
 ) -> Result<(), ApiError> {

@@ -53,6 +53,10 @@ pub async fn set_group(
     let counts = change
         .set_group(devices, group, from, Timestamp::now())
         .await?;
+    let (_, updated) = counts;
+    if updated == 0 {
+        return Ok(counts);
+    }
     let name = group.or(from).unwrap_or_default().to_owned();
     let object = match devices {
         [device] => Object::Device(*device),
@@ -82,6 +86,9 @@ pub async fn remove_group(
 ) -> Result<u64, ApiError> {
     let mut change = app.store.change().await?;
     let devices = change.remove_group(group, Timestamp::now()).await?;
+    if devices.is_empty() {
+        return Ok(0);
+    }
     let event = AuditEvent::new(
         Action::DeviceGrouped,
         granted,
@@ -128,9 +135,7 @@ pub async fn set_tags(
         }
     }
     if write == Write::Replace {
-        change
-            .clear_attributes(device, AttributeScope::Tags)
-            .await?;
+        change.clear_tags(device).await?;
     }
     change.put_attributes(device, &tags).await?;
     super::inventory::hold_to_limit(&mut change, device, AttributeScope::Tags).await?;

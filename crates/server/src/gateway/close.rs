@@ -43,6 +43,16 @@ pub(super) fn replaced() -> CloseFrame {
     )
 }
 
+/// What is said to a device that asks for more than it reads.
+pub(super) fn untaken() -> CloseFrame {
+    frame(close_code::POLICY, "messages were not taken in time")
+}
+
+/// What is said to a device that says nothing.
+pub(super) fn silent() -> CloseFrame {
+    frame(close_code::AWAY, "no sign of life for 75 seconds")
+}
+
 /// What is said to an operator's end.
 pub(super) fn viewer(reason: CloseReason) -> CloseFrame {
     let code = match reason {

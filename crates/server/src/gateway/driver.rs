@@ -345,6 +345,7 @@ impl Driver {
                         link.leaving = Some((why, now + LEAVE_MAX));
                     }
                 }
+                Effect::CutLink => self.cut_link(close::silent()),
                 Effect::ToViewer(viewer, message) => {
                     self.tell_viewer(viewer, FromSession::Message(message));
                 }
@@ -361,17 +362,20 @@ impl Driver {
     }
 
     fn tell_device(&mut self, what: ToLink) {
-        let Some(link) = &mut self.link else {
+        let Some(link) = &self.link else {
             return;
         };
-        if let Err(TrySendError::Full(_)) = link.to_device.try_send(what)
-            && let Some(cut) = link.cut.take()
-        {
+        if let Err(TrySendError::Full(_)) = link.to_device.try_send(what) {
             // It asks for more answers than it reads.
-            let _ = cut.send(close::frame(
-                axum::extract::ws::close_code::POLICY,
-                "messages were not taken in time",
-            ));
+            self.cut_link(close::untaken());
+        }
+    }
+
+    fn cut_link(&mut self, frame: CloseFrame) {
+        let cut = self.link.as_mut().and_then(|link| link.cut.take());
+        if let Some(cut) = cut {
+            // If it has ended by itself, all the better.
+            let _ = cut.send(frame);
         }
     }
 

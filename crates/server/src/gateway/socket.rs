@@ -102,6 +102,7 @@ impl Incoming {
 
     fn failed(&mut self, error: axum::Error) -> Ending {
         use tungstenite::Error;
+        use tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
         self.broken = true;
         let Ok(error) = error.into_inner().downcast::<Error>() else {
             return Ending::Gone;
@@ -109,6 +110,7 @@ impl Incoming {
         let (code, reason) = match *error {
             Error::Capacity(error) => (close_code::SIZE, error.to_string()),
             Error::Utf8(error) => (close_code::INVALID, error),
+            Error::Protocol(ResetWithoutClosingHandshake) => return Ending::Gone,
             Error::Protocol(error) => (close_code::PROTOCOL, error.to_string()),
             Error::ConnectionClosed
             | Error::AlreadyClosed

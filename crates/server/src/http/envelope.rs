@@ -36,9 +36,9 @@ pub async fn wrap(State(app): State<App>, request: Request, next: Next) -> Respo
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
     let status = response.status();
-    if let Some(ErrorText(text)) = response.extensions_mut().remove::<ErrorText>() {
-        if status.is_server_error() {
-            tracing::error!(request_id = id, %method, path, %status, "request failed");
+    if let Some(ErrorText { text, cause }) = response.extensions_mut().remove() {
+        if let Some(cause) = cause {
+            tracing::error!(request_id = id, %method, path, cause, "request failed");
         }
         let body = ErrorBody {
             error: text.into_owned(),

@@ -10,11 +10,23 @@ use super::control as no_shell;
 use super::effect::{CloseReason, Effect};
 use super::input::{EndReason, Input, LinkKind, Owner, ViewerId, ViewerKind};
 use super::owed::Owed;
+use super::pace::{EXCESS_BYTES_MAX, Pace};
 use super::terminal::{Session, Surroundings};
 use super::viewer::Viewer;
 
 /// How long a device may be away before its sessions end. A real agent needs up to 21 s to come back.
 pub const AWAY_MAX: Duration = Duration::from_secs(30);
+
+/// How often a device is asked for a sign of life. Pings of websockets do not do: mender-client's proxy
+/// answers them itself, and a real agent one of whose writes has failed reads on without ever saying
+/// anything again.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(25);
+
+/// How long a device may say nothing. A real agent that ends sixteen shells is busy for 64 s.
+const SILENCE_MAX: Duration = Duration::from_secs(75);
+
+/// The session id of these questions; no session of an operator has it.
+const HEARTBEAT_SID: &str = "heartbeat";
 
 /// Messages and bytes under way to the device's socket before more input waits.
 const UNDER_WAY_MESSAGES_MAX: usize = 64;
@@ -22,8 +34,16 @@ const UNDER_WAY_BYTES_MAX: usize = 128 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Link {
-    Up(LinkKind),
-    Away { since: Instant },
+    Up {
+        kind: LinkKind,
+        /// When the device said something last.
+        heard_at: Instant,
+        /// When it is asked next.
+        ask_at: Instant,
+    },
+    Away {
+        since: Instant,
+    },
     Gone,
 }
 
@@ -32,6 +52,7 @@ pub struct DeviceSessions {
     link: Link,
     sessions: Vec<Session>,
     owed: Owed,
+    pace: Pace,
     /// Messages and bytes sent to the device that have not been written.
     messages: usize,
     bytes: usize,
@@ -45,6 +66,7 @@ impl Default for DeviceSessions {
             link: Link::Gone,
             sessions: Vec::new(),
             owed: Owed::default(),
+            pace: Pace::default(),
             messages: 0,
             bytes: 0,
             turn: 0,
@@ -108,10 +130,16 @@ impl DeviceSessions {
             session.flush(effects);
         }
         let overrun = self.sessions.iter().filter(|s| s.viewer.overrun());
-        let overrun = overrun
-            .map(|s| (s.viewer.id, CloseReason::TooSlow))
-            .collect();
-        self.cut(now, overrun, effects);
+        let mut cut: Vec<_> = overrun.map(|s| s.viewer.id).collect();
+        let behind = || self.sessions.iter().filter_map(|s| Some((s.excess()?, s)));
+        if behind().map(|(excess, _)| excess).sum::<usize>() > EXCESS_BYTES_MAX {
+            let fullest = behind().max_by_key(|(excess, _)| *excess);
+            cut.extend(fullest.map(|(_, session)| session.viewer.id));
+        }
+        let cut = cut.into_iter().map(|id| (id, CloseReason::TooSlow));
+        self.cut(now, cut.collect(), effects);
+        let behind = self.sessions.iter().any(|s| s.excess().is_some());
+        self.pace.set(behind, now);
         self.send_input(effects);
         for session in &mut self.sessions {
             session.refund(effects);
@@ -121,21 +149,25 @@ impl DeviceSessions {
     /// Whether the device may say more. If not, its link is to be read no further until it may.
     #[must_use]
     pub fn hears_device(&self, now: Instant) -> bool {
-        self.sessions.iter().all(|session| session.has_room(now))
+        self.pace.allows(now)
     }
 
     /// When an [`Input::Tick`] is due, or [`Self::hears_device`] may change by itself.
     #[must_use]
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let away = match self.link {
+        let link = match self.link {
             Link::Away { since } => Some(since + AWAY_MAX),
-            Link::Up(_) | Link::Gone => None,
+            Link::Up {
+                heard_at, ask_at, ..
+            } => Some(ask_at.min(heard_at + SILENCE_MAX)),
+            Link::Gone => None,
         };
         let sessions = self
             .sessions
             .iter()
-            .flat_map(|session| session.deadlines(now, self.is_up()));
-        away.into_iter().chain(sessions).min()
+            .flat_map(|session| session.deadlines(self.is_up()));
+        let sip = self.pace.next(now);
+        link.into_iter().chain(sip).chain(sessions).min()
     }
 
     /// Whether there is nothing to remember.
@@ -151,7 +183,11 @@ impl DeviceSessions {
     }
 
     fn link_up(&mut self, now: Instant, kind: LinkKind, effects: &mut Vec<Effect>) {
-        self.link = Link::Up(kind);
+        self.link = Link::Up {
+            kind,
+            heard_at: now,
+            ask_at: now + HEARTBEAT_EVERY,
+        };
         self.messages = 0;
         self.bytes = 0;
         let before = effects.len();
@@ -175,7 +211,7 @@ impl DeviceSessions {
     }
 
     fn link_down(&mut self, now: Instant) {
-        if let Link::Up(_) = self.link {
+        if self.is_up() {
             self.link = Link::Away { since: now };
         }
     }
@@ -238,6 +274,10 @@ impl DeviceSessions {
     }
 
     fn device_says(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
+        self.pace.spend(message.body.len(), now);
+        if let Link::Up { heard_at, .. } = &mut self.link {
+            *heard_at = now;
+        }
         if message.proto == proto::CONTROL && message.typ == control::typ::PING {
             let before = effects.len();
             effects.push(Effect::ToDevice(Control::Pong.to_message(&message.sid)));
@@ -303,24 +343,13 @@ impl DeviceSessions {
             |_| true,
             |session, around| session.end(around, why),
         );
-        if let Link::Up(_) = self.link {
+        if self.is_up() {
             effects.push(Effect::CloseLink(why));
         }
     }
 
     fn tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        if let Link::Away { since } = self.link
-            && since + AWAY_MAX <= now
-        {
-            self.link = Link::Gone;
-            let why = EndReason::DeviceGone;
-            self.with(
-                now,
-                effects,
-                |_| true,
-                |session, around| session.end(around, why),
-            );
-        }
+        self.tick_link(now, effects);
         let mut done = Vec::new();
         self.with(
             now,
@@ -333,6 +362,32 @@ impl DeviceSessions {
             },
         );
         self.cut(now, done, effects);
+    }
+
+    fn tick_link(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        match &mut self.link {
+            Link::Up { heard_at, .. } if *heard_at + SILENCE_MAX <= now => {
+                self.link = Link::Away { since: now };
+                effects.push(Effect::CutLink);
+            }
+            Link::Up { ask_at, .. } if *ask_at <= now => {
+                *ask_at = now + HEARTBEAT_EVERY;
+                let before = effects.len();
+                effects.push(Effect::ToDevice(Control::Ping.to_message(HEARTBEAT_SID)));
+                self.count(before, effects);
+            }
+            Link::Away { since } if *since + AWAY_MAX <= now => {
+                self.link = Link::Gone;
+                let why = EndReason::DeviceGone;
+                self.with(
+                    now,
+                    effects,
+                    |_| true,
+                    |session, around| session.end(around, why),
+                );
+            }
+            Link::Up { .. } | Link::Away { .. } | Link::Gone => {}
+        }
     }
 
     /// Does without these viewers.
@@ -369,7 +424,7 @@ impl DeviceSessions {
     }
 
     fn is_up(&self) -> bool {
-        matches!(self.link, Link::Up(_))
+        matches!(self.link, Link::Up { .. })
     }
 
     fn link_has_room(&self) -> bool {

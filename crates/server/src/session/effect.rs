@@ -20,6 +20,9 @@ pub enum Effect {
     CutViewer(ViewerId, CloseReason),
     /// Close the device's link after what was sent to it.
     CloseLink(EndReason),
+    /// Close the device's link at once: the device is taken for dead. It is then expected to report itself
+    /// lost.
+    CutLink,
     /// Write to the audit log. [`Happened::Opened`] is answered by an [`super::Input::Recorded`].
     Record(Record),
 }

@@ -16,6 +16,7 @@ mod device;
 mod effect;
 mod input;
 mod owed;
+mod pace;
 mod tail;
 mod terminal;
 mod viewer;

@@ -27,11 +27,6 @@ const STALL_MAX: Duration = Duration::from_secs(15);
 /// How long a viewer may take to leave once its session is over.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 
-/// A real agent gives its link up when a write takes it more than 4 s, so a link that waits for a viewer
-/// is still read a little at a time.
-const SIP_EVERY: Duration = Duration::from_secs(2);
-const SIP_BYTES: usize = 128 * 1024;
-
 /// Characters of a device's own words that are written down.
 const WORDS_MAX: usize = 256;
 
@@ -461,8 +456,8 @@ impl Session {
         stalled.then_some(CloseReason::TooSlow)
     }
 
-    /// When [`Session::tick`] or [`Session::has_room`] has something new to say.
-    pub(super) fn deadlines(&self, now: Instant, link_up: bool) -> impl Iterator<Item = Instant> {
+    /// When [`Session::tick`] has something to do.
+    pub(super) fn deadlines(&self, link_up: bool) -> impl Iterator<Item = Instant> {
         let ping = (self.shell != Shell::None).then(|| self.viewer.next_ping());
         let start = match self.shell {
             Shell::Retrying { at } => Some(at),
@@ -475,19 +470,18 @@ impl Session {
         };
         let end = match (self.over, self.stalled_since) {
             (Some((_, at)), _) => Some(at + LEAVE_MAX),
-            (None, Some(since)) => {
-                let sip = since + SIP_EVERY * (sips(since, now) + 1);
-                Some(sip.min(since + STALL_MAX))
-            }
+            (None, Some(since)) => Some(since + STALL_MAX),
             (None, None) => None,
         };
         ping.into_iter().chain(start).chain(end)
     }
 
-    /// Whether there is room for more output.
-    pub(super) fn has_room(&self, now: Instant) -> bool {
-        let sips = self.stalled_since.map_or(0, |since| sips(since, now));
-        self.over.is_some() || self.tail.len() < TAIL_BYTES_MAX + SIP_BYTES * sips as usize
+    /// How much output waits beyond what a session may hold for itself; 0 is enough to hold the device.
+    pub(super) fn excess(&self) -> Option<usize> {
+        if self.over.is_some() {
+            return None;
+        }
+        self.tail.len().checked_sub(TAIL_BYTES_MAX)
     }
 
     /// The viewer has taken something.
@@ -570,12 +564,6 @@ impl Session {
             happened,
         }));
     }
-}
-
-/// How often a link that waits since then has been read a little further.
-fn sips(since: Instant, now: Instant) -> u32 {
-    let waited = now.saturating_duration_since(since).min(STALL_MAX);
-    u32::try_from(waited.as_millis() / SIP_EVERY.as_millis()).unwrap_or(0)
 }
 
 fn words(text: &str) -> String {

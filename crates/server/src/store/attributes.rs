@@ -8,7 +8,7 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use super::database::{Builder, Row};
-use super::{Change, Reader, StoreError, rows};
+use super::{Change, Reader, Report, StoreError, Write, rows};
 use crate::ids::DeviceId;
 use crate::time::Timestamp;
 
@@ -168,35 +168,79 @@ impl Change {
         attributes: &[Attribute],
     ) -> Result<(), StoreError> {
         for attribute in attributes {
-            sqlx::query(
-                "INSERT INTO device_attributes
-                 (device_id, scope, name, value, value_text, value_number, description, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                 ON CONFLICT (device_id, scope, name) DO UPDATE SET
-                 value = excluded.value, value_text = excluded.value_text,
-                 value_number = excluded.value_number,
-                 description = COALESCE(excluded.description, device_attributes.description),
-                 updated_at = excluded.updated_at",
-            )
-            .bind(device.to_string())
-            .bind(attribute.scope.as_str())
-            .bind(&attribute.name)
-            .bind(attribute.value.to_string())
-            .bind(comparable(&attribute.value))
-            .bind(attribute.value.as_f64())
-            .bind(&attribute.description)
-            .bind(attribute.updated_at.millis())
-            .execute(self.connection())
-            .await?;
+            self.put_attribute(device, attribute.scope, attribute)
+                .await?;
         }
         Ok(())
     }
 
-    /// Removes the attributes of one scope from a device.
+    /// Removes a device's tags.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn clear_attributes(
+    pub async fn clear_tags(&mut self, device: DeviceId) -> Result<(), StoreError> {
+        self.clear_attributes(device, AttributeScope::Tags).await
+    }
+}
+
+impl Report {
+    /// Adds what a device reports; whatever scope the attributes name, it is the inventory's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn put_inventory(
+        &mut self,
+        device: DeviceId,
+        attributes: &[Attribute],
+    ) -> Result<(), StoreError> {
+        for attribute in attributes {
+            self.put_attribute(device, AttributeScope::Inventory, attribute)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a device reported.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clear_inventory(&mut self, device: DeviceId) -> Result<(), StoreError> {
+        self.clear_attributes(device, AttributeScope::Inventory)
+            .await
+    }
+}
+
+impl<K> Write<K> {
+    async fn put_attribute(
+        &mut self,
+        device: DeviceId,
+        scope: AttributeScope,
+        attribute: &Attribute,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO device_attributes
+             (device_id, scope, name, value, value_text, value_number, description, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (device_id, scope, name) DO UPDATE SET
+             value = excluded.value, value_text = excluded.value_text,
+             value_number = excluded.value_number,
+             description = COALESCE(excluded.description, device_attributes.description),
+             updated_at = excluded.updated_at",
+        )
+        .bind(device.to_string())
+        .bind(scope.as_str())
+        .bind(&attribute.name)
+        .bind(attribute.value.to_string())
+        .bind(comparable(&attribute.value))
+        .bind(attribute.value.as_f64())
+        .bind(&attribute.description)
+        .bind(attribute.updated_at.millis())
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    async fn clear_attributes(
         &mut self,
         device: DeviceId,
         scope: AttributeScope,

@@ -8,7 +8,7 @@ use sqlx::Row as _;
 use utoipa::ToSchema;
 
 use super::database::{Builder, Row};
-use super::{Change, Reader, StoreError, rows};
+use super::{Change, Reader, Report, StoreError, rows};
 use crate::ids::{AuthSetId, DeviceId};
 use crate::time::Timestamp;
 
@@ -216,23 +216,6 @@ impl Change {
         Ok(())
     }
 
-    /// Notes that a device asked with this key just now.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn touch_auth_set(
-        &mut self,
-        id: AuthSetId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE auth_sets SET requested_at = $1 WHERE id = $2")
-            .bind(now.millis())
-            .bind(id.to_string())
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
-
     /// Writes down what was decided about a key. A key that is not accepted has no tokens.
     ///
     /// # Errors
@@ -265,6 +248,25 @@ impl Change {
     /// When the database fails.
     pub async fn remove_auth_set(&mut self, id: AuthSetId) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM auth_sets WHERE id = $1")
+            .bind(id.to_string())
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+}
+
+impl Report {
+    /// Notes that a device asked with this key just now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn touch_auth_set(
+        &mut self,
+        id: AuthSetId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE auth_sets SET requested_at = $1 WHERE id = $2")
+            .bind(now.millis())
             .bind(id.to_string())
             .execute(self.connection())
             .await?;

@@ -1,6 +1,6 @@
 //! Tokens of devices.
 
-use super::{Change, Reader, StoreError, rows};
+use super::{Change, Reader, StoreError, Write, rows};
 use crate::ids::{AuthSetId, DeviceId, TokenId};
 use crate::time::Timestamp;
 
@@ -43,6 +43,36 @@ impl Reader {
 }
 
 impl Change {
+    pub(super) async fn remove_tokens_of_set(&mut self, id: AuthSetId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM device_tokens WHERE auth_set_id = $1")
+            .bind(id.to_string())
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Ends one token and says whose it was.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_device_token(
+        &mut self,
+        id: TokenId,
+    ) -> Result<Option<DeviceId>, StoreError> {
+        let row = sqlx::query(
+            "DELETE FROM device_tokens WHERE id = $1
+             RETURNING (SELECT device_id FROM auth_sets s WHERE s.id = auth_set_id) AS device_id",
+        )
+        .bind(id.to_string())
+        .fetch_optional(self.connection())
+        .await?;
+        row.as_ref()
+            .map(|row| rows::parsed(row, "device_id"))
+            .transpose()
+    }
+}
+
+impl<K> Write<K> {
     /// Stores a new token and keeps only the newest `keep` of its key.
     ///
     /// # Errors
@@ -75,33 +105,5 @@ impl Change {
         .execute(self.connection())
         .await?;
         Ok(())
-    }
-
-    pub(super) async fn remove_tokens_of_set(&mut self, id: AuthSetId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM device_tokens WHERE auth_set_id = $1")
-            .bind(id.to_string())
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
-
-    /// Ends one token and says whose it was.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn remove_device_token(
-        &mut self,
-        id: TokenId,
-    ) -> Result<Option<DeviceId>, StoreError> {
-        let row = sqlx::query(
-            "DELETE FROM device_tokens WHERE id = $1
-             RETURNING (SELECT device_id FROM auth_sets s WHERE s.id = auth_set_id) AS device_id",
-        )
-        .bind(id.to_string())
-        .fetch_optional(self.connection())
-        .await?;
-        row.as_ref()
-            .map(|row| rows::parsed(row, "device_id"))
-            .transpose()
     }
 }

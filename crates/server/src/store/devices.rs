@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::database::{Builder, Row};
-use super::{AuthStatus, Change, Reader, StoreError, rows};
+use super::{AuthStatus, Change, Reader, Report, StoreError, rows};
 use crate::ids::DeviceId;
 use crate::time::Timestamp;
 
@@ -183,6 +183,20 @@ impl Change {
         Ok(status)
     }
 
+    /// Removes a device and all that is known of it but the audit log.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_device(&mut self, id: DeviceId) -> Result<bool, StoreError> {
+        let removed = sqlx::query("DELETE FROM devices WHERE id = $1")
+            .bind(id.to_string())
+            .execute(self.connection())
+            .await?;
+        Ok(removed.rows_affected() > 0)
+    }
+}
+
+impl Report {
     /// Notes that the device called.
     ///
     /// # Errors
@@ -207,17 +221,5 @@ impl Change {
             .execute(self.connection())
             .await?;
         Ok(())
-    }
-
-    /// Removes a device and all that is known of it but the audit log.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn remove_device(&mut self, id: DeviceId) -> Result<bool, StoreError> {
-        let removed = sqlx::query("DELETE FROM devices WHERE id = $1")
-            .bind(id.to_string())
-            .execute(self.connection())
-            .await?;
-        Ok(removed.rows_affected() > 0)
     }
 }

@@ -1,8 +1,9 @@
 //! The database: typed questions and changes. Nothing outside this module knows which one it is.
 //!
-//! [`Reader`] answers questions. [`Change`] is a write transaction: it can be ended for good only by
-//! [`Change::commit`] with the audit event that goes with it, or by [`Change::commit_routine`] for the few
-//! kinds of write that are data and nobody's decision. Dropped, it leaves nothing behind.
+//! [`Reader`] answers questions. [`Change`] is a write transaction that can be ended for good only together
+//! with the audit event that says who did it. [`Report`] needs no such event, and can write nothing but what
+//! is nobody's decision: what devices report of themselves, and the tokens they have a right to. Either,
+//! dropped, leaves nothing behind.
 
 mod attributes;
 mod audit;
@@ -16,6 +17,7 @@ mod rows;
 mod search;
 mod users;
 
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
@@ -55,15 +57,6 @@ pub enum StoreError {
     },
 }
 
-/// Writes that need no audit event of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Routine {
-    /// A device reported its inventory, checked in, came or went, or fetched a token it has a right to.
-    DeviceReport,
-    /// Tokens past their end are cleared away.
-    Expiry,
-}
-
 /// The database.
 #[derive(Clone)]
 pub struct Store {
@@ -96,9 +89,24 @@ impl Store {
     /// # Errors
     /// When no connection can be had, or another writer does not finish in time.
     pub async fn change(&self) -> Result<Change, StoreError> {
-        Ok(Change(Reader {
-            connection: Source::Transaction(self.pool.begin_with(BEGIN_CHANGE).await?),
-        }))
+        self.write().await
+    }
+
+    /// Begins to write down what is nobody's decision.
+    ///
+    /// # Errors
+    /// As [`Self::change`].
+    pub async fn report(&self) -> Result<Report, StoreError> {
+        self.write().await
+    }
+
+    async fn write<K>(&self) -> Result<Write<K>, StoreError> {
+        Ok(Write {
+            reader: Reader {
+                connection: Source::Transaction(self.pool.begin_with(BEGIN_CHANGE).await?),
+            },
+            kind: PhantomData,
+        })
     }
 
     /// Records an event that changes nothing else (a refusal, a sign-in that failed).
@@ -135,8 +143,23 @@ impl Reader {
 }
 
 /// A write transaction, which also answers questions.
-#[must_use = "a change that is not committed is undone"]
-pub struct Change(Reader);
+#[must_use = "what is not committed is undone"]
+pub struct Write<K> {
+    reader: Reader,
+    kind: PhantomData<K>,
+}
+
+/// The kind of a [`Change`].
+pub enum Decision {}
+
+/// The kind of a [`Report`].
+pub enum Routine {}
+
+/// Changes what somebody decided, and says who.
+pub type Change = Write<Decision>;
+
+/// Writes down what is nobody's decision.
+pub type Report = Write<Routine>;
 
 impl Change {
     /// Ends the change together with the event that says who did it.
@@ -155,34 +178,38 @@ impl Change {
     pub async fn also(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
         self.insert_audit(event).await
     }
+}
 
-    /// Ends a change of a kind that is nobody's decision.
+impl Report {
+    /// Ends it for good.
     ///
     /// # Errors
-    /// When the database fails; nothing is changed then.
-    pub async fn commit_routine(self, _kind: Routine) -> Result<(), StoreError> {
+    /// When the database fails; nothing is written then.
+    pub async fn commit(self) -> Result<(), StoreError> {
         self.end().await
     }
+}
 
+impl<K> Write<K> {
     async fn end(self) -> Result<(), StoreError> {
-        match self.0.connection {
+        match self.reader.connection {
             Source::Transaction(transaction) => Ok(transaction.commit().await?),
             Source::Pooled(_) => Ok(()),
         }
     }
 }
 
-impl Deref for Change {
+impl<K> Deref for Write<K> {
     type Target = Reader;
 
     fn deref(&self) -> &Reader {
-        &self.0
+        &self.reader
     }
 }
 
-impl DerefMut for Change {
+impl<K> DerefMut for Write<K> {
     fn deref_mut(&mut self) -> &mut Reader {
-        &mut self.0
+        &mut self.reader
     }
 }
 

@@ -212,10 +212,10 @@ fn push_condition(query: &mut Builder, condition: &Condition) {
     query.push(if missing { "), TRUE)" } else { "), FALSE)" });
 }
 
-/// A text as a pattern that matches wherever it occurs.
+/// A text as a pattern that matches wherever it occurs. Case is that of ASCII, as SQLite's `LOWER` has it.
 fn containing(text: &str) -> String {
     let mut pattern = String::from("%");
-    for letter in text.to_lowercase().chars() {
+    for letter in text.to_ascii_lowercase().chars() {
         if matches!(letter, '%' | '_' | '\\') {
             pattern.push('\\');
         }

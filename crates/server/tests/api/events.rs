@@ -6,6 +6,7 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::support::{DEADLINE, Device, Server};
@@ -114,4 +115,46 @@ async fn a_stream_ends_with_the_sign_in_and_with_the_server() {
     assert_eq!(stays.next().await.unwrap().0, "device");
     tokio::time::timeout(DEADLINE, server.stop()).await.unwrap();
     assert!(stays.next().await.is_none());
+}
+
+/// A device's link, opened by hand: what is told about it is of interest here, not what it carries.
+async fn link(server: &Server, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let request = format!(
+        "GET /api/devices/v1/deviceconnect/connect HTTP/1.1\r\nHost: x\r\n\
+         Authorization: Bearer {token}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    let read = stream.read_exact(&mut answer);
+    tokio::time::timeout(DEADLINE, read).await.unwrap().unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+    stream
+}
+
+#[tokio::test]
+async fn a_watcher_sees_links_come_and_go() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let device = server.accepted(&admin, json!({ "mac": "1" })).await;
+    let mut watch = Watch::open(&server, &admin).await;
+    let stream = link(&server, &device.token).await;
+    watch
+        .until(|name, data| name == "device" && data["connected_since"].is_string())
+        .await;
+    let path = format!("/api/management/v1/deviceconnect/devices/{}", device.id);
+    let state = async || {
+        let answer = server.get(&path).bearer(&admin).send().await.json();
+        (answer["status"].clone(), answer["updated_ts"].clone())
+    };
+    let (status, since) = state().await;
+    assert_eq!(status, "connected");
+    drop(stream);
+    watch
+        .until(|name, data| name == "device" && data["connected"] == false)
+        .await;
+    let (status, until) = state().await;
+    assert_eq!(status, "disconnected");
+    assert!(until.as_str() > since.as_str());
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use longwire_server::access::Role;
+use longwire_server::audit::{Action, Actor, AuditEvent, Object};
 
 use crate::support::{PASSWORD, Server};
 
@@ -119,8 +120,8 @@ async fn a_new_password_or_a_removed_account_ends_every_token() {
         .await
         .unwrap();
     change.remove_user(users[1].id).await.unwrap();
-    let routine = longwire_server::store::Routine::Expiry;
-    change.commit_routine(routine).await.unwrap();
+    let event = AuditEvent::new(Action::UserRemoved, Actor::System, Object::Server);
+    change.commit(&event).await.unwrap();
     for token in [ada, bob] {
         let answer = server.get(ME).bearer(&token).send().await;
         answer.refused(401, "unauthorized");

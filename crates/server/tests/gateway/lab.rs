@@ -10,7 +10,7 @@ use longwire_server::config::Config;
 use longwire_server::devices::admission;
 use longwire_server::ids::{AuthSetId, DeviceId, TokenId, UserId};
 use longwire_server::server::{self, Running};
-use longwire_server::store::{AuditRow, AuthSet, AuthStatus, Device, Routine, User};
+use longwire_server::store::{AuditRow, AuthSet, AuthStatus, Device, User};
 use longwire_server::time::Timestamp;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -119,7 +119,8 @@ impl Lab {
             .add_device_token(token_id, set, now, now.plus_seconds(3600), 10)
             .await
             .unwrap();
-        change.commit_routine(Routine::DeviceReport).await.unwrap();
+        let event = AuditEvent::new(Action::DeviceAccepted, Actor::System, Object::Device(id));
+        change.commit(&event).await.unwrap();
         let token = self.app().auth.key.device_token(token_id, id, now).unwrap();
         Gadget { id, set, token }
     }

@@ -94,6 +94,15 @@ impl Peer {
         within(self.socket.send(ping)).await.unwrap();
     }
 
+    /// Waits until the server listens here; before a clock is stopped.
+    pub async fn is_heard(&mut self) {
+        self.send_ping(b"heard?").await;
+        assert_eq!(
+            self.event().await,
+            Event::Pong(Bytes::from_static(b"heard?"))
+        );
+    }
+
     /// Sends a message, as an operator's end or as a device.
     pub async fn say(&mut self, what: &impl Say, sid: &str) {
         self.send(&what.message(sid)).await;

@@ -1,6 +1,7 @@
 //! What happens after a while, under a clock that stands still.
 
 use bytes::Bytes;
+use longwire_protocol::control::Control;
 use longwire_protocol::shell::{Ended, FromDevice, FromUser};
 
 use crate::clock::Clock;
@@ -12,13 +13,47 @@ async fn item_02_an_idle_device_is_pinged_within_30_seconds_and_may_answer_late(
     let lab = Lab::start().await;
     let gadget = lab.gadget().await;
     let mut device = lab.device(&gadget).await;
+    device.is_heard().await;
     let clock = Clock::stop();
     clock.pass(30).await;
-    // The pong leaves when the ping is read here: ten seconds late.
+    // The answers leave when the questions are read here: ten seconds late.
     clock.pass(10).await;
-    assert_eq!(device.event().await, Event::Ping(Bytes::from_static(b"60")));
+    let (mut websocket, mut words) = (false, false);
+    while !(websocket && words) {
+        match device.event().await {
+            Event::Ping(payload) => {
+                assert_eq!(payload, "60");
+                websocket = true;
+            }
+            Event::Message(message) => {
+                assert_eq!(Control::try_from(&message), Ok(Control::Ping));
+                device.send(&Control::Pong.to_message(&message.sid)).await;
+                words = true;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
     clock.pass(50).await;
     assert!(lab.app().links.connected_since(gadget.id).is_some());
+}
+
+#[tokio::test]
+async fn a_device_of_which_only_a_proxy_answers_is_dropped_within_75_seconds() {
+    let lab = Lab::start().await;
+    let gadget = lab.gadget().await;
+    let mut device = lab.device(&gadget).await;
+    device.is_heard().await;
+    let clock = Clock::stop();
+    for _ in 0..3 {
+        clock.pass(24).await;
+        device.send_ping(b"proxy").await;
+    }
+    assert!(lab.app().links.connected_since(gadget.id).is_some());
+    clock.pass(4).await;
+    assert_eq!(
+        device.end().await,
+        Event::Closed(1001, "no sign of life for 75 seconds".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -26,6 +61,7 @@ async fn item_03_a_silent_device_is_dropped_between_60_and_75_seconds() {
     let lab = Lab::start().await;
     let gadget = lab.gadget().await;
     let mut device = lab.device(&gadget).await;
+    device.is_heard().await;
     let clock = Clock::stop();
     clock.pass(60).await;
     assert!(lab.app().links.connected_since(gadget.id).is_some());
