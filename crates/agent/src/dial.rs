@@ -32,28 +32,28 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     /// The name has no address.
-    #[error("cannot find {host}: {source}")]
+    #[error("cannot find {host}: {cause}")]
     Name {
         /// The name looked for.
         host: String,
         /// The resolver's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// No address answered; the error is the last one's.
-    #[error("cannot reach {server}: {source}")]
+    #[error("cannot reach {server}: {cause}")]
     Connect {
         /// The server.
         server: ServerUrl,
         /// The cause.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The server could not prove who it is, or the handshake failed otherwise.
-    #[error("no secure connection to {server}: {source}")]
+    #[error("no secure connection to {server}: {cause}")]
     Tls {
         /// The server.
         server: ServerUrl,
         /// The cause, such as an unknown issuer or a certificate not valid at this time.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -75,9 +75,9 @@ pub async fn dial(server: &ServerUrl, tls: &Arc<ClientConfig>) -> Result<Stream,
     if !server.is_secure() {
         return Ok(Stream::Plain(tcp));
     }
-    let failed = |source| DialError::Tls {
+    let failed = |cause| DialError::Tls {
         server: server.clone(),
-        source,
+        cause,
     };
     let name = ServerName::try_from(server.host().to_owned())
         .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
@@ -90,9 +90,9 @@ pub async fn dial(server: &ServerUrl, tls: &Arc<ClientConfig>) -> Result<Stream,
 }
 
 async fn connect(server: &ServerUrl) -> Result<TcpStream, DialError> {
-    let failed = |source| DialError::Connect {
+    let failed = |cause| DialError::Connect {
         server: server.clone(),
-        source,
+        cause,
     };
     let tcp = race(addresses(server).await?).await.map_err(failed)?;
     // Keystrokes and their echo must not wait for each other.
@@ -132,9 +132,9 @@ async fn addresses(server: &ServerUrl) -> Result<Vec<SocketAddr>, DialError> {
     }
     match tokio::net::lookup_host((server.host(), port)).await {
         Ok(addresses) => Ok(addresses.collect()),
-        Err(source) => Err(DialError::Name {
+        Err(cause) => Err(DialError::Name {
             host: server.host().to_owned(),
-            source,
+            cause,
         }),
     }
 }

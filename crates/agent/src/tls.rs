@@ -47,7 +47,7 @@ pub enum TlsError {
     )]
     NoSystemRoots,
     /// The TLS library does not accept its own algorithms; cannot happen with this build.
-    #[error("cannot set up TLS: {0}")]
+    #[error("cannot set up TLS")]
     Setup(#[from] Error),
 }
 

@@ -30,7 +30,10 @@ pub(super) struct Keys {
 pub(super) fn read(path: &Path, keys: &mut Keys) -> Result<bool, ConfigError> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        // The latter for `--config /dev/null/none`, which is one way to say that there is none.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
         Err(error) => return Err(ConfigError::unreadable(path, &error)),
     };
     add(&text, keys)?;
@@ -280,6 +283,14 @@ mod tests {
         assert_eq!(keys.expire_after_idle_job, None);
         assert_eq!((keys.user.as_str(), keys.max_per_user), ("a", 4));
         assert_eq!(keys.shell_arguments, None);
+    }
+
+    #[test]
+    fn item_52_a_file_that_cannot_be_there_is_none() {
+        let mut keys = Keys::default();
+        for path in ["/nonexistent/file", "/dev/null/file"] {
+            assert_eq!(read(Path::new(path), &mut keys), Ok(false));
+        }
     }
 
     #[test]

@@ -206,6 +206,18 @@ async fn two_agents_do_not_share_a_data_directory() {
 }
 
 #[tokio::test]
+async fn a_data_directory_that_cannot_be_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("data"), "a file").unwrap();
+    let mut agent = Agent::start(folder.path(), "https://localhost:1", |_| {});
+    let said = agent.says("level=error").await;
+    assert!(
+        said.ends_with("/data: File exists (os error 17)\""),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn item_52_mistakes_in_the_configuration_end_it_with_mender_connects_words() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {

@@ -15,12 +15,12 @@ use crate::private_file;
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityDataError {
     /// The file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     File {
         /// The identity's file.
         path: PathBuf,
         /// The cause.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is not what the server accepts as identity.
     #[error("{0} must be a JSON object with at least one key, whose values are strings")]
@@ -44,9 +44,9 @@ impl Machine<'static> {
 
 /// The identity kept at `path`, as JSON text, or one chosen now and kept there.
 pub(super) fn open(path: &Path, machine: &Machine<'_>) -> Result<String, IdentityDataError> {
-    let file = |source| IdentityDataError::File {
+    let file = |cause| IdentityDataError::File {
         path: path.to_owned(),
-        source,
+        cause,
     };
     if let Some(text) = private_file::read(path).map_err(file)? {
         let data: Value = serde_json::from_slice(&text)

@@ -24,12 +24,12 @@ const SPKI_PREFIX: [u8; 12] = [
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     File {
         /// The key's file.
         path: PathBuf,
         /// The cause.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The file is no Ed25519 key. A new one is not made in its place: the server would take the
     /// device for another.
@@ -49,9 +49,9 @@ pub(super) struct DeviceKey(Ed25519KeyPair);
 impl DeviceKey {
     /// Reads the key at `path`, or makes one and keeps it there.
     pub(super) fn open(path: &Path) -> Result<Self, KeyError> {
-        let file = |source| KeyError::File {
+        let file = |cause| KeyError::File {
             path: path.to_owned(),
-            source,
+            cause,
         };
         if let Some(pem) = private_file::read(path).map_err(file)? {
             return Self::from_pem(&pem).ok_or_else(|| KeyError::Damaged(path.to_owned()));

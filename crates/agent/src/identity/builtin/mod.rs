@@ -47,12 +47,12 @@ const MAX_REST: Duration = Duration::from_secs(3600);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The data directory or its lock cannot be made.
-    #[error("data directory {path}: {source}")]
+    #[error("data directory {path}: {cause}")]
     Folder {
         /// The data directory.
         path: PathBuf,
         /// The cause.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// Two agents with one identity would push each other off the server.
     #[error("data directory {0} is in use by another agent")]
@@ -64,7 +64,7 @@ pub enum OpenError {
     #[error(transparent)]
     IdentityData(#[from] IdentityDataError),
     /// The request cannot be written as JSON.
-    #[error("cannot make the authentication request: {0}")]
+    #[error("cannot make the authentication request")]
     Request(#[from] serde_json::Error),
 }
 
@@ -113,16 +113,16 @@ impl<S: AuthService> OwnIdentity<S> {
     /// # Errors
     /// [`OpenError`] when the folder is unusable, in use, or holds something damaged.
     pub fn open(folder: &Path, server: ServerUrl, service: S) -> Result<Self, OpenError> {
-        let unusable = |source| OpenError::Folder {
+        let unusable = |cause| OpenError::Folder {
             path: folder.to_owned(),
-            source,
+            cause,
         };
         private_file::create_folder(folder).map_err(unusable)?;
         let lock = File::create(folder.join("lock")).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(folder.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+            Err(TryLockError::Error(cause)) => return Err(unusable(cause)),
         }
         let key = DeviceKey::open(&folder.join("agent-key.pem"))?;
         let identity = identity_data::open(&folder.join("identity.json"), &Machine::real())?;

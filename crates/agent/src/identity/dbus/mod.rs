@@ -29,14 +29,14 @@ const SYSTEM_BUS: &str = "unix:path=/var/run/dbus/system_bus_socket";
 /// The bus was not there when the agent started.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot connect to the system bus at {address}: {source}; without an authentication service \
+    "cannot connect to the system bus at {address}: {cause}; without an authentication service \
      there, use --server"
 )]
 pub struct NoBus {
     /// The bus's address.
     pub address: String,
     /// What failed.
-    pub source: BusError,
+    pub cause: BusError,
 }
 
 pub use self::wire::WireError;
@@ -75,7 +75,7 @@ impl DbusIdentity {
                 bus,
                 plain_http,
             }),
-            Err(source) => Err(NoBus { address, source }),
+            Err(cause) => Err(NoBus { address, cause }),
         }
     }
 }
