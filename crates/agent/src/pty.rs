@@ -120,8 +120,9 @@ impl Pty {
         .map_err(terminal)?;
         prepare_terminal(&slave).map_err(terminal)?;
         if let Some(account) = launch.account {
-            // As login and sshd do: programs open their terminal again by its name.
-            fchown(&slave, Some(Uid::from_raw(account.uid)), None).map_err(terminal)?;
+            // As login and sshd do: programs open their terminal again by its name. Those that do
+            // not can do without, where a container does not allow it.
+            let _ = fchown(&slave, Some(Uid::from_raw(account.uid)), None);
         }
         // SAFETY: `PtyMaster` gives up its descriptor, which is open and owned by nobody else.
         let master = unsafe { OwnedFd::from_raw_fd(std::os::fd::IntoRawFd::into_raw_fd(master)) };
@@ -330,10 +331,11 @@ fn become_session(account: Option<&Account>, directory: &CString) -> io::Result<
         // SAFETY: `groups` points to as many ids as are announced. Groups go first, the user id
         // last: after it the right to change the others is gone.
         unsafe {
-            check(libc::setgroups(
-                account.groups.len(),
-                account.groups.as_ptr(),
-            ))?;
+            let grouped = libc::setgroups(account.groups.len(), account.groups.as_ptr());
+            // A rootless container may forbid it; to a root that stays root it makes no difference.
+            if account.uid != libc::geteuid() {
+                check(grouped)?;
+            }
             check(libc::setgid(account.gid))?;
             check(libc::setuid(account.uid))?;
         }

@@ -224,7 +224,7 @@ impl Peer {
     }
 
     pub async fn frame(&mut self) -> Frame {
-        timeout(DEADLINE, self.socket.next())
+        timeout(DEADLINE * 2, self.socket.next())
             .await
             .expect("the agent says something")
             .expect("the link stands")
@@ -299,10 +299,12 @@ impl Peer {
     /// Output of a session until it contains `text`, and all of it.
     pub async fn output_until(&mut self, sid: &str, text: &str) -> String {
         let mut seen = Vec::new();
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let message = self.recv().await;
-            if message.sid == sid {
+        let waiting = timeout(DEADLINE, async {
+            loop {
+                let message = self.recv().await;
+                if message.sid != sid {
+                    continue;
+                }
                 let looked_at = seen.len().saturating_sub(text.len());
                 match FromDevice::try_from(&message).unwrap() {
                     FromDevice::Output(bytes) => seen.extend_from_slice(&bytes),
@@ -313,12 +315,14 @@ impl Peer {
                     .windows(text.len())
                     .any(|window| window == text.as_bytes())
                 {
-                    return String::from_utf8_lossy(&seen).into_owned();
+                    return;
                 }
             }
-            let seen = String::from_utf8_lossy(&seen);
-            assert!(Instant::now() < deadline, "no {text:?} in {seen:?}");
-        }
+        });
+        let found = waiting.await.is_ok();
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        assert!(found, "no {text:?} in {seen:?}");
+        seen
     }
 
     /// Runs a command line and returns what it printed.
