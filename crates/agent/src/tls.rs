@@ -14,6 +14,7 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// Where distributions keep all roots in one file.
@@ -57,8 +58,19 @@ pub enum TlsError {
 /// [`TlsError`] when `ca_file` holds no certificate. Missing system roots show at the first
 /// handshake, since a plain connection to this machine needs none.
 pub fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, TlsError> {
+    client_config_by_clock(ca_file, Arc::new(DefaultTimeProvider))
+}
+
+/// [`client_config`] by another clock than the system's, which a test cannot set.
+///
+/// # Errors
+/// Those of [`client_config`].
+pub fn client_config_by_clock(
+    ca_file: Option<&Path>,
+    clock: Arc<dyn TimeProvider>,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ClientConfig::builder_with_details(Arc::clone(&provider), clock)
         .with_safe_default_protocol_versions()?;
     let mut config = match ca_file {
         Some(path) => builder

@@ -8,6 +8,7 @@
 )]
 
 mod agent;
+mod clock;
 mod server;
 
 use agent::{Agent, run};
