@@ -298,6 +298,16 @@ fn assert_counts_to(last: u32, seen: &str) {
 }
 
 #[tokio::test]
+async fn item_55_the_reason_reaches_a_server_that_is_still_sending() {
+    let (agent, server, mut peer) = connected(config()).await;
+    peer.send_raw(Bytes::from(vec![0; 8 << 20])).await;
+    let frame = peer.closed().await.unwrap();
+    assert_eq!(frame.code, 1009.into());
+    server.accept().await;
+    agent.end().await;
+}
+
+#[tokio::test]
 async fn item_55_output_is_packed_into_messages_of_at_most_64_kib() {
     let (agent, _server, mut peer) = connected(config()).await;
     peer.open("s").await;

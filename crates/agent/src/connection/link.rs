@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use longwire_protocol::limits::{OUR_READ_LIMIT, SEND_LIMIT};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
@@ -44,6 +44,8 @@ pub(crate) enum LinkEnd {
     Closed(u16, String),
     /// The stream broke, or was ended without a close.
     Lost(String),
+    /// The server announced a message of so many bytes.
+    TooLarge(usize),
     /// Nothing was heard for 60 seconds.
     Silent,
     /// There are other credentials: connect with those at once.
@@ -101,7 +103,7 @@ where
         let mut writing = Box::pin(write(&mut sink, queues, &finish));
         let end = tokio::select! {
             end = reader.run(&mut stream) => end,
-            error = &mut writing => LinkEnd::Lost(describe(error)),
+            error = &mut writing => broken(&error),
         };
         // Before the last writes: they end when no shell adds to them.
         switch.set(LinkState::Down);
@@ -114,7 +116,11 @@ where
         }
         end
     };
-    close(&mut sink, &end).await;
+    if close(&mut sink, &end).await
+        && let Ok(mut socket) = stream.reunite(sink)
+    {
+        let _ = timeout(LAST_WRITES, discard(socket.get_mut())).await;
+    }
     end
 }
 
@@ -192,7 +198,7 @@ impl Reader<'_> {
                 return ControlFlow::Continue(());
             }
             Some(Ok(Frame::Close(frame))) => return ControlFlow::Break(closed(frame)),
-            Some(Err(error)) => return ControlFlow::Break(LinkEnd::Lost(describe(error))),
+            Some(Err(error)) => return ControlFlow::Break(broken(&error)),
             None => {
                 let reason = "the connection was closed".to_owned();
                 return ControlFlow::Break(LinkEnd::Lost(reason));
@@ -278,34 +284,41 @@ where
     }
 }
 
-/// Says goodbye as the end deserves. A peer that does not listen is not waited for.
-async fn close<S>(sink: &mut SplitSink<WebSocketStream<S>, Frame>, end: &LinkEnd)
+/// Says goodbye as the end deserves. Returns whether a close frame was sent that the peer has to
+/// answer; a peer that does not listen is not waited for.
+async fn close<S>(sink: &mut SplitSink<WebSocketStream<S>, Frame>, end: &LinkEnd) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (code, reason) = match end {
-        LinkEnd::Lost(reason) if reason.starts_with(TOO_LARGE) => {
-            (CloseCode::Size, reason.as_str())
-        }
-        LinkEnd::Lost(_) | LinkEnd::Silent => return,
+        LinkEnd::Lost(_) | LinkEnd::Silent => return false,
         LinkEnd::Closed(..) => {
             // The answer to a close frame is queued already.
             let _ = timeout(LAST_WRITES, sink.flush()).await;
-            return;
+            return false;
         }
-        LinkEnd::NewCredentials => (CloseCode::Normal, "new credentials"),
-        LinkEnd::Denied => (CloseCode::Normal, "not authorised any more"),
-        LinkEnd::Shutdown => (CloseCode::Away, "agent is ending"),
+        LinkEnd::TooLarge(size) => {
+            let reason =
+                format!("message too large: {size} bytes, at most {OUR_READ_LIMIT} are taken");
+            (CloseCode::Size, Utf8Bytes::from(reason))
+        }
+        LinkEnd::NewCredentials => (CloseCode::Normal, Utf8Bytes::from_static("new credentials")),
+        LinkEnd::Denied => (
+            CloseCode::Normal,
+            Utf8Bytes::from_static("not authorised any more"),
+        ),
+        LinkEnd::Shutdown => (CloseCode::Away, Utf8Bytes::from_static("agent is ending")),
     };
-    let frame = CloseFrame {
-        code,
-        reason: Utf8Bytes::from(reason),
-    };
-    let _ = timeout(LAST_WRITES, sink.send(Frame::Close(Some(frame)))).await;
+    let frame = Frame::Close(Some(CloseFrame { code, reason }));
+    matches!(timeout(LAST_WRITES, sink.send(frame)).await, Ok(Ok(())))
 }
 
-/// How the text about an oversized message starts.
-const TOO_LARGE: &str = "message too large";
+/// Reads until the peer has closed and keeps nothing. A socket that is dropped with something
+/// unread in it takes back what was sent last, the close frame and its reason included.
+async fn discard(stream: &mut (impl AsyncRead + Unpin)) {
+    let mut buffer = [0; 4096];
+    while let Ok(1..) = stream.read(&mut buffer).await {}
+}
 
 fn closed(frame: Option<CloseFrame>) -> LinkEnd {
     match frame {
@@ -315,9 +328,9 @@ fn closed(frame: Option<CloseFrame>) -> LinkEnd {
     }
 }
 
-fn describe(error: Error) -> String {
+fn broken(error: &Error) -> LinkEnd {
     if let Error::Capacity(CapacityError::MessageTooLong { size, .. }) = error {
-        return format!("{TOO_LARGE}: {size} bytes, at most {OUR_READ_LIMIT} are taken");
+        return LinkEnd::TooLarge(*size);
     }
-    error.to_string()
+    LinkEnd::Lost(error.to_string())
 }

@@ -150,6 +150,10 @@ impl Connection {
                 log::warn!("the link is lost: {reason}");
                 (Some(self.redial.lost(lived)), Woken::Dial)
             }
+            LinkEnd::TooLarge(size) => {
+                log::error!("the server sent a message of {size} bytes: link closed");
+                (Some(self.redial.lost(lived)), Woken::Dial)
+            }
             LinkEnd::Silent => {
                 log::warn!("the link is lost: nothing was heard for 60 s");
                 (Some(self.redial.lost(lived)), Woken::Dial)
