@@ -36,6 +36,22 @@
 //! ```
 //!
 //! Time is a [`std::time::Duration`] since any fixed moment, on a clock that never steps.
+//!
+//! # Who owns what
+//!
+//! An **agent** has one [`ShellEnd`] for all its life, whatever connections and servers come and go. It
+//! reads a pty when [`ShellEnd::room`] says so, also while there is no link, and writes
+//! [`ShellEnd::input`] as the pty takes it. It tells of every size, the first included, and of the end.
+//!
+//! A **server** has one [`UserEnd`] for each device. What it must not forget across a restart is the
+//! session itself, its epoch, whether it has started, whether it is to be stopped, and its output: it
+//! says [`UserEnd::recorded`] and [`UserEnd::end_recorded`] when these are safe, and tells a new run by
+//! [`UserEnd::open`] and [`UserEnd::resume`]. For each viewer's connection it has a [`ShellEnd`] of its
+//! own ([`ShellConfig::for_viewer`]), which it feeds from what the session keeps while there is room, and
+//! whose input it passes on by [`ShellEnd::take_input`] and [`UserEnd::relay_input`]; the device's word
+//! on what was applied goes back by [`ShellEnd::applied`].
+//!
+//! A **client** has one [`UserEnd`] ([`UserEnd::for_viewer`]) that outlives its connections.
 
 mod error;
 mod flight;

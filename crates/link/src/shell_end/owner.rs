@@ -141,7 +141,8 @@ impl ShellEnd {
             .map_or(&[], |session| session.input.front())
     }
 
-    /// The shell took the first `count` bytes of [`ShellEnd::input`].
+    /// The shell took the first `count` bytes of [`ShellEnd::input`]. Nothing else may be told this end
+    /// between the two: a new epoch would leave other bytes there.
     ///
     /// # Errors
     /// When the session is unknown.

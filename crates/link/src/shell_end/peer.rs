@@ -148,7 +148,13 @@ impl ShellEnd {
             if !session.on_link.wanted {
                 session.want(0);
                 session.on_link.answer = true;
-                session.announce(epoch);
+                if let Some(dropped) = session.announce(epoch) {
+                    self.events.push_back(ToShellEnd::Epoch {
+                        sid,
+                        epoch,
+                        dropped,
+                    });
+                }
             }
             return;
         }

@@ -246,7 +246,7 @@ impl UserEnd {
     }
 
     /// Towards a device: somebody else is in control from now on; the owner has committed it. The
-    /// answer is [`ToUserEnd::Epoch`], and input is taken again after it.
+    /// answer is [`super::ToUserEnd::Epoch`], and input is taken again after it.
     ///
     /// # Errors
     /// [`SessionError::OutOfOrder`] unless the epoch is newer than every known one.

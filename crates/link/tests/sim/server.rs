@@ -30,6 +30,8 @@ pub struct Kept {
     pub end: Option<Stop>,
     pub is_lost: bool,
     pub is_to_stop: bool,
+    /// This comes from a backup: another run may have given out the same epochs to others.
+    pub is_restored: bool,
     /// Where the input of former epochs ended.
     pub epoch_ends: BTreeMap<u64, u64>,
 }
@@ -197,8 +199,9 @@ impl Server {
     /// The device has begun an epoch, or says for the first time in this run where it stands.
     fn epoch(&mut self, sid: &str, epoch: u64, offset: u64) {
         let kept = self.disk.sessions.get_mut(sid).unwrap();
-        if epoch > kept.epoch {
-            // The device has seen more changes of control than we remember.
+        if epoch > kept.epoch || kept.is_restored {
+            // There may have been changes of control that we do not remember.
+            kept.is_restored = false;
             kept.epoch = epoch + 1;
             self.device.begin_epoch(sid, epoch + 1).unwrap();
             return;

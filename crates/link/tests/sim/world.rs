@@ -335,6 +335,7 @@ impl World {
         self.disk = self.backups.swap_remove(index);
         for kept in self.disk.sessions.values_mut() {
             kept.is_lost |= !kept.is_started;
+            kept.is_restored = true;
         }
     }
 
