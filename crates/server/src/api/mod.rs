@@ -3,6 +3,7 @@
 mod auth_requests;
 mod body;
 mod connectivity;
+mod decisions;
 mod deployments;
 mod devauth;
 mod devices;

@@ -6,8 +6,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 
 use super::{
-    auth_requests, connectivity, deployments, devauth, devices, events, groups, inventory, login,
-    search, server_info, users,
+    auth_requests, connectivity, decisions, deployments, devauth, devices, events, groups,
+    inventory, login, search, server_info, users,
 };
 use crate::auth::carrier;
 use crate::devices::inventory::AttributeValue;
@@ -24,9 +24,9 @@ use crate::devices::inventory::AttributeValue;
         auth_requests::request,
         connectivity::device_link, connectivity::show, connectivity::terminal,
         deployments::next, deployments::next_v1,
-        devauth::list, devauth::search, devauth::count, devauth::show, devauth::preauthorize,
-        devauth::decommission, devauth::status, devauth::set_status, devauth::dismiss,
-        devauth::revoke, devauth::limit,
+        devauth::list, devauth::search, devauth::count, devauth::show, decisions::preauthorize,
+        decisions::decommission, decisions::status, decisions::set_status, decisions::dismiss,
+        decisions::revoke, devauth::limit,
         devices::list, devices::show,
         events::watch,
         groups::list, groups::devices, groups::add_devices, groups::remove_devices, groups::remove,

@@ -9,8 +9,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
-    auth_requests, connectivity, deployments, devauth, devices, events, groups, guard, inventory,
-    login, openapi, search, server_info, users,
+    auth_requests, connectivity, decisions, deployments, devauth, devices, events, groups, guard,
+    inventory, login, openapi, search, server_info, users,
 };
 use crate::access::Permission;
 use crate::app::App;
@@ -86,15 +86,15 @@ pub fn routes() -> Vec<Route> {
 
         // Who is let in.
         route(get(), "/api/management/v2/devauth/devices", Allowed(DeviceRead), devauth::list),
-        route(post(), "/api/management/v2/devauth/devices", Allowed(DeviceAccept), devauth::preauthorize),
+        route(post(), "/api/management/v2/devauth/devices", Allowed(DeviceAccept), decisions::preauthorize),
         route(post(), "/api/management/v2/devauth/devices/search", Allowed(DeviceRead), devauth::search),
         route(get(), "/api/management/v2/devauth/devices/count", Allowed(DeviceRead), devauth::count),
         route(get(), "/api/management/v2/devauth/devices/{id}", Allowed(DeviceRead), devauth::show),
-        route(delete(), "/api/management/v2/devauth/devices/{id}", Allowed(DeviceAccept), devauth::decommission),
-        route(delete(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}", Allowed(DeviceAccept), devauth::dismiss),
-        route(get(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}/status", Allowed(DeviceRead), devauth::status),
-        route(put(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}/status", Allowed(DeviceAccept), devauth::set_status),
-        route(delete(), "/api/management/v2/devauth/tokens/{id}", Allowed(DeviceAccept), devauth::revoke),
+        route(delete(), "/api/management/v2/devauth/devices/{id}", Allowed(DeviceAccept), decisions::decommission),
+        route(delete(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}", Allowed(DeviceAccept), decisions::dismiss),
+        route(get(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}/status", Allowed(DeviceRead), decisions::status),
+        route(put(), "/api/management/v2/devauth/devices/{id}/auth/{auth_id}/status", Allowed(DeviceAccept), decisions::set_status),
+        route(delete(), "/api/management/v2/devauth/tokens/{id}", Allowed(DeviceAccept), decisions::revoke),
         route(get(), "/api/management/v2/devauth/limits/max_devices", Allowed(DeviceRead), devauth::limit),
 
         // What devices report and people note.

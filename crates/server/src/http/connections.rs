@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use crate::auth::Peer;
 
 /// Connections at once; more wait in the system's queue.
-const CONNECTIONS_MAX: usize = 20_000;
+const CONNECTIONS_MAX: usize = 100_000;
 
 /// How long a peer may take for the TLS handshake, and then for the head of each request.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
