@@ -1,6 +1,12 @@
 # Every target is one line here; what it does sits in scripts/.
-.PHONY: test lint
+.PHONY: demo test build bench lint
+demo:
+	@scripts/demo
 test:
 	@scripts/test
+build:
+	@scripts/build
+bench:
+	@scripts/footprint
 lint:
 	@scripts/test fmt clippy web-lint

@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use xtask::architecture::table;
 use xtask::dependencies;
+use xtask::items::Tests;
 use xtask::modules::{calls, input_and_output, outside};
 use xtask::sources;
 use xtask::workspace::{self, Workspace};
@@ -85,4 +86,20 @@ fn the_server_knows_its_database_and_its_sockets_in_one_place_each() {
         ),
     ];
     assert_clean(&outside(&server_modules(&workspace).unwrap(), &only));
+}
+
+#[test]
+fn every_required_promise_to_real_peers_has_a_test() {
+    let tests = Tests::collect(&load().unwrap()).unwrap();
+    let missing: Vec<String> = tests
+        .missing()
+        .iter()
+        .map(|item| format!("no test carries item_{item:02}"))
+        .collect();
+    assert_clean(&missing);
+}
+
+#[test]
+fn no_test_is_skipped() {
+    assert_clean(&Tests::collect(&load().unwrap()).unwrap().skipped);
 }

@@ -26,6 +26,8 @@ const BUS_POLICY: &str = r#"<policy context="default">
 pub struct Device {
     folder: PathBuf,
     containment: Containment,
+    /// What its programs find in their environment beside the address of the bus.
+    pub environment: Vec<(&'static str, &'static str)>,
     /// The device's private D-Bus.
     pub bus: Option<Program>,
     /// mender-client, once started.
@@ -53,6 +55,7 @@ impl Device {
         Ok(Self {
             folder: folder.to_path_buf(),
             containment,
+            environment: Vec::new(),
             bus: None,
             client: None,
         })
@@ -137,10 +140,12 @@ impl Device {
     ) -> Result<Program> {
         let mut bus = OsString::from("unix:path=");
         bus.push(self.folder.join("bus"));
-        // mender-connect starts to forward a shell's output in a goroutine that gives up for good
-        // when it runs before the next statement, which marks the shell as running, has been
-        // reached. On a busy machine that happens now and then; with one Go thread it does not.
-        let environment = [("DBUS_SYSTEM_BUS_ADDRESS", bus), ("GOMAXPROCS", "1".into())];
+        let mut environment = vec![("DBUS_SYSTEM_BUS_ADDRESS", bus)];
+        environment.extend(
+            self.environment
+                .iter()
+                .map(|(name, value)| (*name, value.into())),
+        );
         Program::start_contained(
             name,
             &self.folder,
