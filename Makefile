@@ -1,5 +1,5 @@
 # Every target is one line here; what it does sits in scripts/.
-.PHONY: demo test build bench lint
+.PHONY: demo test build bench lint screenshots
 demo:
 	@scripts/demo
 test:
@@ -10,3 +10,5 @@ bench:
 	@scripts/footprint
 lint:
 	@scripts/test fmt clippy web-lint
+screenshots:
+	@scripts/screenshots
