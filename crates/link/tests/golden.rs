@@ -69,6 +69,7 @@ fn a_clients_end_does_as_the_traces_say() {
         client_waits_for_control(),
         client_interrupts(),
         client_falls_behind(),
+        client_reports_what_came(),
         client_sees_the_end(),
         client_is_refused(),
         client_finds_nothing(),
@@ -249,6 +250,18 @@ fn client_falls_behind() -> Value {
     trace(
         "falls-behind",
         "in place of bytes a client did not take in time, it gets the screen",
+        client.steps(),
+    )
+}
+
+fn client_reports_what_came() -> Value {
+    let mut client = opened();
+    client.peer.output(SID, &[b'y'; 18_000], 1).unwrap();
+    client.exchange();
+    client.recorded(18_000);
+    trace(
+        "reports-what-came",
+        "after 16384 counted bytes of output the client reports the sum, shown or not",
         client.steps(),
     )
 }
