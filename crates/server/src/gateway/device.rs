@@ -1,21 +1,22 @@
 //! A device's websocket.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use longwire_protocol::Receiver;
 use longwire_protocol::limits::SERVER_READ_LIMIT;
+use longwire_protocol::{Receiver, control, proto};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::driver::{Command, Said, ToLink};
 use super::links::{DisconnectReason, NewLink};
 use super::pulse::Pulse;
-use super::socket::{self, Ending, Incoming, Outgoing, PING_EVERY};
+use super::socket::{self, Ending, Incoming, Outgoing};
 use super::{close, user};
 use crate::app::App;
 use crate::audit::{Action, Actor, AuditEvent, Object};
@@ -25,6 +26,10 @@ use crate::time::Timestamp;
 
 /// What is taken from the queue at a time.
 const BATCH: usize = 64;
+
+/// How long a device goes without a ping. Pings go with the questions that the session core asks, a little
+/// more often than this, so that an idle device wakes once for both.
+const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// When a device that is held off may try again, in seconds.
 const HELD_OFF_S: u64 = 60;
@@ -160,7 +165,7 @@ async fn talk(
                 if count == 0 {
                     return std::future::pending().await;
                 }
-                send(outgoing, &mut batch, driver, generation).await
+                send(outgoing, &mut batch, driver, generation, &mut pings).await
             }
             _ = pings.tick() => outgoing.ping().await,
             () = pulse.asked() => outgoing.ping().await,
@@ -176,6 +181,7 @@ async fn send(
     batch: &mut Vec<ToLink>,
     driver: &mpsc::Sender<Command>,
     generation: u64,
+    pings: &mut Interval,
 ) -> Result<(), Ending> {
     let (mut messages, mut bytes) = (0, 0);
     for item in batch.drain(..) {
@@ -184,6 +190,10 @@ async fn send(
                 messages += 1;
                 bytes += message.body.len();
                 outgoing.feed(&message).await?;
+                if message.proto == proto::CONTROL && message.typ == control::typ::PING {
+                    outgoing.feed_ping().await?;
+                    pings.reset();
+                }
             }
             ToLink::Close(why) => return Err(Ending::Close(close::link(why))),
         }

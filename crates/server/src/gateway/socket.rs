@@ -14,9 +14,6 @@ use tokio_tungstenite::tungstenite;
 use super::close;
 use super::pulse::Pulse;
 
-/// How often a peer is pinged. Real agents and browsers hold a link dead after 60 s without.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
-
 /// How long a peer may be silent while it is listened to. Its pongs count.
 const SILENCE_MAX: Duration = Duration::from_secs(70);
 
@@ -151,9 +148,15 @@ impl Outgoing {
         in_time(self.sink.flush()).await
     }
 
-    /// Sends a ping. Its text is that of other servers of this protocol.
+    /// Puts a ping in the buffer. Its text is that of other servers of this protocol.
+    pub(super) async fn feed_ping(&mut self) -> Result<(), Ending> {
+        in_time(self.sink.feed(Frame::Ping(Bytes::from_static(b"60")))).await
+    }
+
+    /// Sends a ping.
     pub(super) async fn ping(&mut self) -> Result<(), Ending> {
-        in_time(self.sink.send(Frame::Ping(Bytes::from_static(b"60")))).await
+        self.feed_ping().await?;
+        self.flush().await
     }
 }
 

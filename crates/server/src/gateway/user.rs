@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::close;
 use super::pulse::Pulse;
-use super::socket::{self, Ending, Incoming, Outgoing, PING_EVERY};
+use super::socket::{self, Ending, Incoming, Outgoing};
 use crate::access::{self, Granted, Permission, Scope};
 use crate::app::App;
 use crate::auth::{Peer, Principal};
@@ -31,6 +31,9 @@ const OWN_PROTOCOL: &str = "longwire.v1";
 
 /// What is taken from the queue at a time.
 const BATCH: usize = 64;
+
+/// How often an operator's end is pinged. Browsers cannot do it themselves.
+const PING_EVERY: Duration = Duration::from_secs(25);
 
 /// How often an operator's right to be here is looked at although nothing was heard of a change: accounts
 /// can be changed on the server's machine without a word to this process.

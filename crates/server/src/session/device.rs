@@ -20,7 +20,7 @@ pub const AWAY_MAX: Duration = Duration::from_secs(30);
 /// How often a device is asked for a sign of life. Pings of websockets do not do: mender-client's proxy
 /// answers them itself, and a real agent one of whose writes has failed reads on without ever saying
 /// anything again.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(25);
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(28);
 
 /// How long a device may say nothing. A real agent that ends sixteen shells is busy for 64 s.
 const SILENCE_MAX: Duration = Duration::from_secs(75);

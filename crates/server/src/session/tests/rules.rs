@@ -6,7 +6,7 @@ use bytes::Bytes;
 use longwire_protocol::shell::{Ended, FromDevice, FromUser, Stop, Winsize, text};
 use longwire_protocol::{Message, Receiver, control, decode, encode, limits, prop, proto};
 
-use super::*;
+use super::super::*;
 use crate::ids::UserId;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -474,7 +474,7 @@ fn a_device_that_says_nothing_is_asked_and_then_taken_for_dead_within_75_seconds
     let viewer = stage.running(1, UserId::new());
     // It pings as long as its shell lives, but that a proxy or its system could do as well.
     for _ in 0..10 {
-        stage.pass(25 * SECOND);
+        stage.pass(28 * SECOND);
         let ping = stage.seen().device.pop().unwrap();
         let pong = control::Control::Pong.to_message(&ping.sid);
         assert_eq!(
