@@ -82,7 +82,7 @@ pub(crate) enum SpawnError {
 /// What one [`Pty::read`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Read {
-    /// The asked-for number of bytes; there may be more.
+    /// As many bytes as were asked for, or a little less; there may be more.
     Full,
     /// Everything the terminal held at this moment.
     Drained,
@@ -144,7 +144,7 @@ impl Pty {
         self.master.readable().await.map(drop)
     }
 
-    /// Appends what the terminal holds to `buffer` until it has `limit` bytes; never waits.
+    /// Appends what the terminal holds to the empty `buffer`, at most `limit` bytes; never waits.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Read> {
         read_until(buffer, limit, |space| {
             self.master.try_io(Interest::READABLE, |master| {
@@ -183,13 +183,15 @@ impl Pty {
     }
 }
 
-/// Reads once and again until `buffer` has `limit` bytes or there is nothing more.
+/// Reads once and again until `buffer` has about `limit` bytes or there is nothing more.
 fn read_until(
     buffer: &mut Vec<u8>,
     limit: usize,
     mut read_once: impl FnMut(&mut [u8]) -> io::Result<usize>,
 ) -> io::Result<Read> {
-    while buffer.len() < limit {
+    let fits = |filled: usize| filled + READ_STEP <= limit || (filled == 0 && limit > 0);
+    // A last read for a handful of bytes would cost as much as a whole one.
+    while fits(buffer.len()) {
         let filled = buffer.len();
         let step = READ_STEP.min(limit - filled);
         buffer.resize(filled + step, 0);
