@@ -64,6 +64,12 @@ pub(crate) async fn run(
         }
     };
 
+    if let Some(now) = tty::size()
+        && now != size
+    {
+        // It changed while nobody listened. Where there is no link any more, its end is next.
+        let _ = terminal.resize(now);
+    }
     let typed = tty::is_typed();
     if typed && is_terminal() {
         say("Press CTRL+] to quit the session");
