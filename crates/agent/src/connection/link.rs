@@ -34,8 +34,9 @@ const LAST_WRITES: Duration = Duration::from_millis(500);
 /// With [`LAST_WRITES`] this stays under three seconds.
 const LAST_SHELLS: Duration = Duration::from_millis(2300);
 
-/// How long a server may let answers pile up that it has asked for.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may let answers pile up that it has asked for. Ours may stop reading for 15
+/// seconds while an operator takes no output.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a link ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
