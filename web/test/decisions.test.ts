@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { returnPath, signInPath } from '../src/auth/returnPath.ts';
 import { agentCommand, needsInsecureHttp } from '../src/devices/enrolCommands.ts';
-import { fingerprintGroups, valueText } from '../src/devices/facts.ts';
+import { fingerprintGroups, systemLine, valueText } from '../src/devices/facts.ts';
 import { durationText, relativeText } from '../src/layout/When.tsx';
 import { parsePreferences } from '../src/terminal/preferences.ts';
+import { device } from './devices.ts';
 
 test('signing in leads back to where one came from', () => {
   expect(returnPath(new URL(signInPath('/devices/1/identity?x=1'), 'http://h').search)).toBe(
@@ -40,6 +41,24 @@ test('a fingerprint is cut into groups and nothing is lost', () => {
   expect(algorithm).toBe('SHA256');
   expect(groups.join('')).toBe(digest);
   expect(Math.max(...groups.map((group) => group.length))).toBe(4);
+});
+
+test('a system is told in one short line, as far as it is known', () => {
+  const told = (attributes: Record<string, string>) =>
+    systemLine(
+      device({
+        attributes: Object.entries(attributes).map(([name, value]) => ({
+          name,
+          value,
+          scope: 'inventory',
+        })),
+      }),
+    );
+  expect(told({ os: 'Debian GNU/Linux 12 (bookworm)', arch: 'x86_64' })).toBe(
+    'Debian GNU/Linux 12 · x86_64',
+  );
+  expect(told({ device_type: 'raspberrypi4' })).toBe('raspberrypi4');
+  expect(told({})).toBe('');
 });
 
 test('attribute values are shown as text', () => {

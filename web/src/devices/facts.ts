@@ -25,7 +25,8 @@ export function attribute(device: Device, name: string): string | undefined {
 /** "Debian GNU/Linux 12 · x86_64", as far as the device has told. */
 export function systemLine(device: Device): string {
   const parts = [
-    attribute(device, 'os') ?? attribute(device, 'device_type'),
+    // Code names are for the inventory; here the number says the same.
+    (attribute(device, 'os') ?? attribute(device, 'device_type'))?.replace(/ \([^()]*\)$/, ''),
     attribute(device, 'arch') ?? attribute(device, 'kernel_arch'),
   ];
   return parts.filter(Boolean).join(' · ');
