@@ -25,13 +25,13 @@ fn setting(name: &str) -> Option<u64> {
 
 /// Runs seed after seed, or the one that is asked for. What is said to happen must have happened.
 fn runs(faults: Faults, first: u64, happens: &[&str]) {
-    let steps = setting("LINK_SIM_STEPS").unwrap_or(12_000);
+    let steps = setting("LINK_SIM_STEPS").unwrap_or(8_000);
     let only = setting("LINK_SIM_SEED");
     let seeds = match only {
         Some(seed) => seed..seed + 1,
         None => {
             let first = first + setting("LINK_SIM_FIRST").unwrap_or(0);
-            first..first + setting("LINK_SIM_RUNS").unwrap_or(4)
+            first..first + setting("LINK_SIM_RUNS").unwrap_or(3)
         }
     };
     let mut all = Counts::default();
