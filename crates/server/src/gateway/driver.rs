@@ -2,7 +2,7 @@
 //! [`crate::session`] and carries out what it says. It never waits for a peer: every queue it fills is
 //! filled without waiting, and who lets a queue run full is done without.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -109,7 +109,7 @@ struct Driver {
     viewers: HashMap<ViewerId, ViewerEnd>,
     records: mpsc::Sender<Record>,
     /// What carrying out effects has led to.
-    inputs: Vec<Input>,
+    inputs: VecDeque<Input>,
 }
 
 /// Runs until there is nothing left to remember about the device, or the server ends.
@@ -129,7 +129,7 @@ pub(super) async fn run(
         said: None,
         viewers: HashMap::new(),
         records,
-        inputs: Vec::new(),
+        inputs: VecDeque::new(),
     };
     let mut ending = false;
     loop {
@@ -163,15 +163,15 @@ impl Driver {
         tokio::select! {
             () = app.shutdown.cancelled(), if !*ending => {
                 *ending = true;
-                self.inputs.push(Input::End(EndReason::ServerEnding));
+                self.inputs.push_back(Input::End(EndReason::ServerEnding));
             }
             () = queues.removed.notified() => {
-                self.inputs.push(Input::End(EndReason::DeviceRemoved));
+                self.inputs.push_back(Input::End(EndReason::DeviceRemoved));
             }
             _ = queues.commands.recv_many(&mut commands, BATCH) => {}
             _ = queues.viewers.recv_many(&mut viewers, BATCH) => {}
             () = device => {}
-            () = until(deadline) => self.inputs.push(Input::Tick),
+            () = until(deadline) => self.inputs.push_back(Input::Tick),
         }
         let now = self::now();
         self.flush_inputs(now);
@@ -330,7 +330,7 @@ impl Driver {
     }
 
     fn flush_inputs(&mut self, now: Instant) {
-        while let Some(input) = self.inputs.pop() {
+        while let Some(input) = self.inputs.pop_front() {
             self.handle(now, input);
         }
     }
@@ -385,7 +385,7 @@ impl Driver {
         };
         if let Err(TrySendError::Full(_)) = end.from_session.try_send(what) {
             self.cut_viewer(viewer, CloseReason::TooSlow);
-            self.inputs.push(Input::ViewerGone(viewer));
+            self.inputs.push_back(Input::ViewerGone(viewer));
         }
     }
 
@@ -404,7 +404,7 @@ impl Driver {
         tracing::error!(device = %self.device, sid = record.sid, "a session could not be written down");
         if record.happened == Happened::Opened {
             let sid = record.sid;
-            self.inputs.push(Input::Recorded { sid, ok: false });
+            self.inputs.push_back(Input::Recorded { sid, ok: false });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! All sessions of one device, and its link.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use longwire_protocol::control::{self, Control};
 use longwire_protocol::shell::{FromDevice, FromUser, text, typ};
@@ -9,69 +9,21 @@ use longwire_protocol::{Message, NotUnderstood, prop, proto};
 use super::control as no_shell;
 use super::effect::{CloseReason, Effect};
 use super::input::{EndReason, Input, LinkKind, Owner, ViewerId, ViewerKind};
+use super::link::{Due, Link};
 use super::owed::Owed;
 use super::pace::{EXCESS_BYTES_MAX, Pace};
 use super::terminal::{Session, Surroundings};
 use super::viewer::Viewer;
 
-/// How long a device may be away before its sessions end. A real agent needs up to 21 s to come back.
-pub const AWAY_MAX: Duration = Duration::from_secs(30);
-
-/// How often a device is asked for a sign of life. Pings of websockets do not do: mender-client's proxy
-/// answers them itself, and a real agent one of whose writes has failed reads on without ever saying
-/// anything again.
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(28);
-
-/// How long a device may say nothing. A real agent that ends sixteen shells is busy for 64 s.
-const SILENCE_MAX: Duration = Duration::from_secs(75);
-
-/// The session id of these questions; no session of an operator has it.
-const HEARTBEAT_SID: &str = "heartbeat";
-
-/// Messages and bytes under way to the device's socket before more input waits.
-const UNDER_WAY_MESSAGES_MAX: usize = 64;
-const UNDER_WAY_BYTES_MAX: usize = 128 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
-    Up {
-        kind: LinkKind,
-        /// When the device said something last.
-        heard_at: Instant,
-        /// When it is asked next.
-        ask_at: Instant,
-    },
-    Away {
-        since: Instant,
-    },
-    Gone,
-}
-
 /// All sessions of one device.
+#[derive(Default)]
 pub struct DeviceSessions {
     link: Link,
     sessions: Vec<Session>,
     owed: Owed,
     pace: Pace,
-    /// Messages and bytes sent to the device that have not been written.
-    messages: usize,
-    bytes: usize,
     /// Whose typed input is sent next, so that a paste in one session does not hold up the others.
     turn: usize,
-}
-
-impl Default for DeviceSessions {
-    fn default() -> Self {
-        Self {
-            link: Link::Gone,
-            sessions: Vec::new(),
-            owed: Owed::default(),
-            pace: Pace::default(),
-            messages: 0,
-            bytes: 0,
-            turn: 0,
-        }
-    }
 }
 
 impl DeviceSessions {
@@ -80,12 +32,9 @@ impl DeviceSessions {
     pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::LinkUp { kind } => self.link_up(now, kind, effects),
-            Input::LinkDown => self.link_down(now),
+            Input::LinkDown => self.link.down(now),
             Input::FromDevice(message) => self.device_says(now, message, effects),
-            Input::LinkWritten { messages, bytes } => {
-                self.messages = self.messages.saturating_sub(messages);
-                self.bytes = self.bytes.saturating_sub(bytes);
-            }
+            Input::LinkWritten { messages, bytes } => self.link.wrote(messages, bytes),
             Input::Attach {
                 viewer,
                 sid,
@@ -155,25 +104,23 @@ impl DeviceSessions {
     /// When an [`Input::Tick`] is due, or [`Self::hears_device`] may change by itself.
     #[must_use]
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let link = match self.link {
-            Link::Away { since } => Some(since + AWAY_MAX),
-            Link::Up {
-                heard_at, ask_at, ..
-            } => Some(ask_at.min(heard_at + SILENCE_MAX)),
-            Link::Gone => None,
-        };
         let sessions = self
             .sessions
             .iter()
-            .flat_map(|session| session.deadlines(self.is_up()));
+            .flat_map(|session| session.deadlines(self.link.is_up()));
         let sip = self.pace.next(now);
-        link.into_iter().chain(sip).chain(sessions).min()
+        self.link
+            .deadline()
+            .into_iter()
+            .chain(sip)
+            .chain(sessions)
+            .min()
     }
 
     /// Whether there is nothing to remember.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.link == Link::Gone && self.sessions.is_empty() && self.owed.is_empty()
+        self.link.is_gone() && self.sessions.is_empty() && self.owed.is_empty()
     }
 
     /// How many operators' ends there are.
@@ -183,13 +130,7 @@ impl DeviceSessions {
     }
 
     fn link_up(&mut self, now: Instant, kind: LinkKind, effects: &mut Vec<Effect>) {
-        self.link = Link::Up {
-            kind,
-            heard_at: now,
-            ask_at: now + HEARTBEAT_EVERY,
-        };
-        self.messages = 0;
-        self.bytes = 0;
+        self.link.up(kind, now);
         let before = effects.len();
         for (sid, user_id) in self.owed.iter() {
             let mut stop = FromUser::Stop {
@@ -208,12 +149,6 @@ impl DeviceSessions {
             |_| true,
             |session, around| session.link_up(around),
         );
-    }
-
-    fn link_down(&mut self, now: Instant) {
-        if self.is_up() {
-            self.link = Link::Away { since: now };
-        }
     }
 
     fn attach(
@@ -275,9 +210,7 @@ impl DeviceSessions {
 
     fn device_says(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
         self.pace.spend(message.body.len(), now);
-        if let Link::Up { heard_at, .. } = &mut self.link {
-            *heard_at = now;
-        }
+        self.link.heard(now);
         if message.proto == proto::CONTROL && message.typ == control::typ::PING {
             let before = effects.len();
             effects.push(Effect::ToDevice(Control::Pong.to_message(&message.sid)));
@@ -343,7 +276,7 @@ impl DeviceSessions {
             |_| true,
             |session, around| session.end(around, why),
         );
-        if self.is_up() {
+        if self.link.is_up() {
             effects.push(Effect::CloseLink(why));
         }
     }
@@ -365,19 +298,14 @@ impl DeviceSessions {
     }
 
     fn tick_link(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        match &mut self.link {
-            Link::Up { heard_at, .. } if *heard_at + SILENCE_MAX <= now => {
-                self.link = Link::Away { since: now };
-                effects.push(Effect::CutLink);
-            }
-            Link::Up { ask_at, .. } if *ask_at <= now => {
-                *ask_at = now + HEARTBEAT_EVERY;
+        match self.link.due(now) {
+            Some(Due::Question) => {
                 let before = effects.len();
-                effects.push(Effect::ToDevice(Control::Ping.to_message(HEARTBEAT_SID)));
+                effects.push(Effect::ToDevice(Link::question()));
                 self.count(before, effects);
             }
-            Link::Away { since } if *since + AWAY_MAX <= now => {
-                self.link = Link::Gone;
+            Some(Due::Cut) => effects.push(Effect::CutLink),
+            Some(Due::GiveUp) => {
                 let why = EndReason::DeviceGone;
                 self.with(
                     now,
@@ -386,7 +314,7 @@ impl DeviceSessions {
                     |session, around| session.end(around, why),
                 );
             }
-            Link::Up { .. } | Link::Away { .. } | Link::Gone => {}
+            None => {}
         }
     }
 
@@ -406,7 +334,7 @@ impl DeviceSessions {
     /// Lets the sessions take turns until the link has no room or none has anything to say.
     fn send_input(&mut self, effects: &mut Vec<Effect>) {
         let mut idle = 0;
-        while idle < self.sessions.len() && self.link_has_room() {
+        while idle < self.sessions.len() && self.link.has_room() {
             self.turn = (self.turn + 1) % self.sessions.len();
             let next = self
                 .sessions
@@ -421,14 +349,6 @@ impl DeviceSessions {
                 idle += 1;
             }
         }
-    }
-
-    fn is_up(&self) -> bool {
-        matches!(self.link, Link::Up { .. })
-    }
-
-    fn link_has_room(&self) -> bool {
-        self.is_up() && self.messages < UNDER_WAY_MESSAGES_MAX && self.bytes < UNDER_WAY_BYTES_MAX
     }
 
     fn with_viewer(
@@ -449,7 +369,7 @@ impl DeviceSessions {
         mut then: impl FnMut(&mut Session, &mut Surroundings<'_>),
     ) {
         let before = effects.len();
-        let link_up = self.is_up();
+        let link_up = self.link.is_up();
         for session in self.sessions.iter_mut().filter(|session| which(session)) {
             let mut around = Surroundings {
                 now,
@@ -464,11 +384,6 @@ impl DeviceSessions {
 
     /// Counts the messages to the device that have been added since.
     fn count(&mut self, before: usize, effects: &[Effect]) {
-        for effect in effects.iter().skip(before) {
-            if let Effect::ToDevice(message) = effect {
-                self.messages += 1;
-                self.bytes += message.body.len();
-            }
-        }
+        self.link.sent(effects.iter().skip(before));
     }
 }

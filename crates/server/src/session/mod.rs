@@ -15,6 +15,7 @@ mod control;
 mod device;
 mod effect;
 mod input;
+mod link;
 mod owed;
 mod pace;
 mod tail;
@@ -24,7 +25,8 @@ mod viewer;
 #[cfg(test)]
 mod tests;
 
-pub use device::{AWAY_MAX, DeviceSessions};
+pub use device::DeviceSessions;
 pub use effect::{CloseReason, Effect, Happened, Record};
 pub use input::{EndReason, Input, LinkKind, Owner, ViewerId, ViewerKind};
+pub use link::AWAY_MAX;
 pub use viewer::QUEUE_MESSAGES_MAX;
