@@ -21,6 +21,8 @@ pub struct DeviceSessions {
     link: Link,
     sessions: Vec<Session>,
     owed: Owed,
+    /// The device is not let in any more: it is not waited for with stops it is owed.
+    removed: bool,
     pace: Pace,
     /// Whose typed input is sent next, so that a paste in one session does not hold up the others.
     turn: usize,
@@ -131,6 +133,7 @@ impl DeviceSessions {
 
     fn link_up(&mut self, now: Instant, kind: LinkKind, effects: &mut Vec<Effect>) {
         self.link.up(kind, now);
+        self.removed = false;
         let before = effects.len();
         for (sid, user_id) in self.owed.iter() {
             let mut stop = FromUser::Stop {
@@ -279,6 +282,14 @@ impl DeviceSessions {
         if self.link.is_up() {
             effects.push(Effect::CloseLink(why));
         }
+        self.removed |= why == EndReason::DeviceRemoved;
+        self.forget_if_removed();
+    }
+
+    fn forget_if_removed(&mut self) {
+        if self.removed && self.link.is_gone() {
+            self.owed.clear();
+        }
     }
 
     fn tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
@@ -306,6 +317,7 @@ impl DeviceSessions {
             }
             Some(Due::Cut) => effects.push(Effect::CutLink),
             Some(Due::GiveUp) => {
+                self.forget_if_removed();
                 let why = EndReason::DeviceGone;
                 self.with(
                     now,

@@ -31,6 +31,11 @@ impl Owed {
         self.0.retain(|(known, _)| known != sid);
     }
 
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Whether the shell of `sid` is to end.
     pub(super) fn contains(&self, sid: &str) -> bool {
         self.0.iter().any(|(known, _)| known == sid)

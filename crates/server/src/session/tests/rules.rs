@@ -977,3 +977,26 @@ fn an_operator_who_may_not_go_on_loses_shell_and_socket() {
     stage.user(other, input(b"x"));
     assert_eq!(stage.seen().device_said(), [input(b"x")]);
 }
+
+#[test]
+fn item_31_nothing_is_remembered_of_a_device_that_was_removed() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.input(Input::End(EndReason::DeviceRemoved));
+    let seen = stage.seen();
+    assert_eq!(
+        seen.device_said(),
+        [stop("the device is no longer accepted")]
+    );
+    assert!(seen.link_closed);
+    assert_eq!(
+        seen.closed,
+        [(viewer, CloseReason::Ended(EndReason::DeviceRemoved))]
+    );
+    // The stop is never answered, and never sent again.
+    stage.input(Input::LinkDown);
+    stage.input(Input::ViewerGone(viewer));
+    assert!(!stage.sessions.is_empty());
+    stage.pass(AWAY_MAX);
+    assert!(stage.sessions.is_empty());
+}
