@@ -11,6 +11,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use longwire_client::{AuthStatus, Client, ServerUrl, Trust};
@@ -26,6 +27,8 @@ use tokio::process::Command;
 
 /// Bytes a shell prints before the second measurement.
 const FLOOD: usize = 100 << 20;
+/// A program is idle when what came with its start (an inventory report, say) is over.
+const SETTLES: Duration = Duration::from_secs(10);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
@@ -134,7 +137,9 @@ async fn flood(server: &str, token: &str, device: &str) -> Result<()> {
     Ok(())
 }
 
+/// Measures programs that have had time to come to rest.
 async fn measure(seconds: &str, programs: &[(&str, Pid)]) -> Result<()> {
+    tokio::time::sleep(SETTLES).await;
     let output = Command::new(ours("xtask")?)
         .args(["footprint", seconds])
         .args(programs.iter().map(|(name, pid)| format!("{name}={pid}")))
