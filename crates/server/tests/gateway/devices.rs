@@ -58,13 +58,13 @@ async fn no_websocket_extension_is_accepted() {
 }
 
 #[tokio::test]
-async fn item_02_pings_are_answered_with_their_payload() {
+async fn item_02_item_45_pings_are_answered_with_their_payload() {
     let lab = Lab::start().await;
     let gadget = lab.gadget().await;
     let mut device = lab.device(&gadget).await;
     device.send_ping(b"60").await;
     assert_eq!(device.event().await, Event::Pong(Bytes::from_static(b"60")));
-    // Through a flood, too (item 45: an agent holds its link dead without).
+    // Through a flood, too: an agent holds its link dead without.
     for _ in 0..1000 {
         let output = FromDevice::Output(Bytes::from(vec![b'x'; 255]));
         device.say(&output, "nobody's").await;
@@ -77,7 +77,7 @@ async fn item_02_pings_are_answered_with_their_payload() {
 }
 
 #[tokio::test]
-async fn item_04_a_second_connection_replaces_the_first_whose_words_count_no_more() {
+async fn item_04_item_44_a_second_connection_replaces_the_first_and_keeps_its_shells() {
     let lab = Lab::start().await;
     let (gadget, operator) = (lab.gadget().await, lab.operator().await);
     let mut first = lab.device(&gadget).await;
