@@ -1,5 +1,5 @@
 # Every target is one line here; what it does sits in scripts/.
-.PHONY: demo test build bench lint screenshots
+.PHONY: demo test build bench lint dev screenshots
 demo:
 	@scripts/demo
 test:
@@ -10,5 +10,7 @@ bench:
 	@scripts/footprint
 lint:
 	@scripts/test fmt clippy web-lint
+dev:
+	@scripts/dev
 screenshots:
 	@scripts/screenshots
