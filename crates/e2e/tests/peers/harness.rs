@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use longwire_e2e::peers::Device;
 use longwire_e2e::terminal::Terminal;
+use longwire_e2e::until::until;
 use nix::sys::signal::Signal;
 
 #[tokio::test]
@@ -42,16 +43,16 @@ async fn a_contained_program_sees_its_own_folders_and_takes_its_children_with_it
         output.starts_with("artifact_name=lab\nmac=02:00:00:00:00:01\n"),
         "{output}"
     );
-    let others = program.others().await.unwrap();
-    assert_eq!(
-        others
-            .iter()
-            .map(|other| other.name.as_str())
-            .collect::<Vec<_>>(),
-        ["sleep"]
-    );
+    // Between fork and exec it still bears its parent's name.
+    let child = until("the contained program's only child", async || {
+        let others = program.others().await?;
+        assert_eq!(others.len(), 1, "one child");
+        Ok(others.into_iter().find(|other| other.name == "sleep"))
+    })
+    .await
+    .unwrap();
 
-    nix::sys::signal::kill(others[0].pid, Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(child.pid, Signal::SIGKILL).unwrap();
     program.ended().await.unwrap();
     let artifact_info = std::fs::read_to_string("/etc/mender/artifact_info");
     assert!(
