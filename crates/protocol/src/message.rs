@@ -61,6 +61,9 @@ pub mod prop {
     pub const REASON: &str = "reason";
     /// Integer, ours: what the shell's process returned.
     pub const EXIT_STATUS: &str = "exit_status";
+    /// Bool, ours, in a user's `new`: false where nobody looks at a screen, so that the server puts no
+    /// words of its own (the device is away, say) into the output.
+    pub const NOTICES: &str = "notices";
 }
 
 /// Why a well-formed message means nothing to the protocol that was asked to read it.

@@ -46,10 +46,12 @@ pub(crate) async fn run(
 ) -> Result<u8, Failure> {
     let mut signals = Signals::new()?;
     let size = tty::size().unwrap_or(DEFAULT_SIZE);
-    terminal
-        .start(Some(size))
-        .await
-        .map_err(|gone| Failure::plain(gone.to_string()))?;
+    let asked = if is_terminal() {
+        terminal.start(Some(size)).await
+    } else {
+        terminal.start_quiet(Some(size)).await
+    };
+    asked.map_err(|gone| Failure::plain(gone.to_string()))?;
     let started = tokio::select! {
         started = timeout(START_TIMEOUT, started(&mut events)) => started.unwrap_or_else(|_| {
             Err(Failure::plain("Unable to start the shell: the device does not answer"))

@@ -9,7 +9,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use longwire_protocol::control::Control;
 use longwire_protocol::shell::{FromDevice, FromUser};
-use longwire_protocol::{Message, Receiver, decode, encode, proto};
+use longwire_protocol::{Message, Receiver, decode, encode, prop, proto};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -85,6 +85,12 @@ async fn write<S: Stream>(
                 is_input = matches!(said, FromUser::Input(_));
                 let sid = shared.sid.get().map_or("", String::as_str);
                 binary(&said.to_message(sid))
+            }
+            Command::StartQuiet(size) => {
+                is_new = true;
+                let mut new = FromUser::New { size }.to_message("");
+                new.props.set(prop::NOTICES, false);
+                binary(&new)
             }
             Command::AnswerControlPing { sid } => binary(&Control::Pong.to_message(&sid)),
             Command::AskForLife => Frame::Ping(Bytes::from_static(b"60")),

@@ -111,7 +111,11 @@ struct Wishes {
 #[derive(Debug)]
 enum Command {
     Say(FromUser),
-    AnswerControlPing { sid: String },
+    /// Start a shell for a script: nothing but the device's own output may come.
+    StartQuiet(Option<Winsize>),
+    AnswerControlPing {
+        sid: String,
+    },
     AskForLife,
 }
 
@@ -119,6 +123,12 @@ impl Terminal {
     /// Starts the shell. The answer is [`FromDevice::Started`] or [`FromDevice::Refused`].
     pub async fn start(&self, size: Option<Winsize>) -> Result<(), Gone> {
         self.say(FromUser::New { size }).await
+    }
+
+    /// Starts the shell for a script: our server then puts no words of its own, such as that the
+    /// device is away, into the output. Other servers never do.
+    pub async fn start_quiet(&self, size: Option<Winsize>) -> Result<(), Gone> {
+        self.order(Command::StartQuiet(size)).await
     }
 
     /// Sends what was typed or pasted; waits while the link is busy.
@@ -143,10 +153,11 @@ impl Terminal {
 
     /// Sends any message.
     pub async fn say(&self, said: FromUser) -> Result<(), Gone> {
-        self.commands
-            .send(Command::Say(said))
-            .await
-            .map_err(|_| Gone)
+        self.order(Command::Say(said)).await
+    }
+
+    async fn order(&self, command: Command) -> Result<(), Gone> {
+        self.commands.send(command).await.map_err(|_| Gone)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use longwire_protocol::control::{self, Control};
 use longwire_protocol::shell::{FromDevice, FromUser, text, typ};
-use longwire_protocol::{Message, NotUnderstood, prop, proto};
+use longwire_protocol::{Message, NotUnderstood, Value, prop, proto};
 
 use super::control as no_shell;
 use super::effect::{CloseReason, Effect};
@@ -34,7 +34,7 @@ impl DeviceSessions {
     pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::LinkUp { kind } => self.link_up(now, kind, effects),
-            Input::LinkDown => self.link.down(now),
+            Input::LinkDown => self.link_down(now, effects),
             Input::FromDevice(message) => self.device_says(now, message, effects),
             Input::LinkWritten { messages, bytes } => self.link.wrote(messages, bytes),
             Input::Attach {
@@ -154,6 +154,16 @@ impl DeviceSessions {
         );
     }
 
+    fn link_down(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.link.down(now);
+        self.with(
+            now,
+            effects,
+            |_| true,
+            |session, around| session.link_down(around),
+        );
+    }
+
     fn attach(
         &mut self,
         now: Instant,
@@ -181,6 +191,9 @@ impl DeviceSessions {
             } else {
                 match FromUser::try_from(&message) {
                     Ok(said) => {
+                        if message.props.get(prop::NOTICES) == Some(&Value::Bool(false)) {
+                            session.viewer.quieten();
+                        }
                         session.user_says(around, said);
                         None
                     }

@@ -41,6 +41,8 @@ enum Event {
 pub(super) struct Viewer {
     pub(super) id: ViewerId,
     kind: ViewerKind,
+    /// It asked for a shell without notices.
+    quiet: bool,
     /// Messages sent that have not been written.
     under_way: usize,
     /// Bytes of output sent, written and acknowledged since the end came.
@@ -61,6 +63,7 @@ impl Viewer {
         Self {
             id,
             kind,
+            quiet: false,
             under_way: 0,
             sent: 0,
             written: 0,
@@ -70,6 +73,16 @@ impl Viewer {
             credits: 0,
             next_ping: now + PING_INTERVAL,
         }
+    }
+
+    /// The end wants nothing in its output but what the device has said.
+    pub(super) fn quieten(&mut self) {
+        self.quiet = true;
+    }
+
+    /// Whether words of the server may stand in the end's output. Our page has its own place for them.
+    pub(super) fn takes_notices(&self) -> bool {
+        self.kind == ViewerKind::Plain && !self.quiet
     }
 
     /// Says something that has no place in the output.

@@ -7,7 +7,10 @@ use longwire_protocol::shell::{self, Ended, FromDevice, FromUser, Stop, text};
 
 use super::super::effect::Happened;
 use super::super::tail::TAIL_BYTES_MAX;
-use super::{RETRY_AFTER, SHELL_LOST, Session, Shell, Surroundings, words};
+use super::{
+    AWAY_NOTICE, AWAY_NOTICE_AFTER, Away, BACK_NOTICE, RETRY_AFTER, SHELL_LOST, Session, Shell,
+    Surroundings, words,
+};
 
 impl Session {
     /// `crowded`: the same operator uses another shell on this device.
@@ -146,8 +149,34 @@ impl Session {
         }
     }
 
+    /// The device has lost its link.
+    pub(in crate::session) fn link_down(&mut self, around: &mut Surroundings<'_>) {
+        if self.away == Away::No {
+            self.away = Away::Untold(around.now + AWAY_NOTICE_AFTER);
+        }
+    }
+
+    /// The device has been away for long enough to say so.
+    pub(super) fn tell_away(&mut self) {
+        self.away = Away::Told;
+        self.notice(AWAY_NOTICE);
+    }
+
+    /// Tells the operator something that the device did not say. Our page draws it from the device's
+    /// presence. Other ends have no message for it: there it is a line of output, unless they asked for a
+    /// shell without, as scripts do, which would take it for the device's.
+    fn notice(&mut self, notice: &str) {
+        if self.shell == Shell::Running && self.viewer.takes_notices() {
+            self.tail
+                .push(format!("\r\n[longwire: {notice}]\r\n").as_bytes());
+        }
+    }
+
     /// The device has a new link. Stops that are owed have been sent over it.
     pub(in crate::session) fn link_up(&mut self, around: &mut Surroundings<'_>) {
+        if std::mem::replace(&mut self.away, Away::No) == Away::Told {
+            self.notice(BACK_NOTICE);
+        }
         match self.shell {
             Shell::Starting {
                 asked_at, retried, ..

@@ -32,6 +32,17 @@ const LEAVE_MAX: Duration = Duration::from_secs(5);
 /// Characters of a device's own words that are written down.
 const WORDS_MAX: usize = 256;
 
+/// How long a device may be away before operators are told. A link that is replaced (a new token, a
+/// network that changed) is back sooner, and a line in the middle of a full screen would only be in the
+/// way.
+const AWAY_NOTICE_AFTER: Duration = Duration::from_secs(2);
+
+/// What operators are told then. They see it as a line of its own.
+const AWAY_NOTICE: &str = "the device has lost its connection; waiting for it";
+
+/// What operators are told who have been told that.
+const BACK_NOTICE: &str = "the device is connected again";
+
 /// Answer to `new` from a device that says nothing.
 const NO_ANSWER: &str = "the device does not answer";
 
@@ -84,8 +95,20 @@ pub(in crate::session) struct Session {
     tail: Tail,
     /// Since when the tail has been full and the viewer took nothing.
     stalled_since: Option<Instant>,
+    away: Away,
     /// The server has ended it, and why and when; the viewer is expected to leave.
     over: Option<(EndReason, Instant)>,
+}
+
+/// What the operator knows about the device's link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Away {
+    /// It is there.
+    No,
+    /// It is away, and they are told at this moment.
+    Untold(Instant),
+    /// They know that it is away.
+    Told,
 }
 
 impl Session {
@@ -99,6 +122,7 @@ impl Session {
             backlog: Backlog::default(),
             tail: Tail::default(),
             stalled_since: None,
+            away: Away::No,
             over: None,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::effect::CloseReason;
-use super::{LEAVE_MAX, NO_ANSWER, STALL_MAX, START_TIMEOUT, Session, Shell, Surroundings};
+use super::{Away, LEAVE_MAX, NO_ANSWER, STALL_MAX, START_TIMEOUT, Session, Shell, Surroundings};
 
 impl Session {
     /// Does what is due. The result is why the viewer is to be done without from now on, if it is.
@@ -30,6 +30,11 @@ impl Session {
             | Shell::Running
             | Shell::Stopping => {}
         }
+        if let Away::Untold(at) = self.away
+            && at <= now
+        {
+            self.tell_away();
+        }
         if let Some((why, at)) = self.over {
             return (at + LEAVE_MAX <= now).then_some(CloseReason::Ended(why));
         }
@@ -54,6 +59,10 @@ impl Session {
             (None, Some(since)) => Some(since + STALL_MAX),
             (None, None) => None,
         };
-        ping.into_iter().chain(start).chain(end)
+        let away = match self.away {
+            Away::Untold(at) => Some(at),
+            Away::No | Away::Told => None,
+        };
+        ping.into_iter().chain(start).chain(end).chain(away)
     }
 }

@@ -444,6 +444,66 @@ fn a_device_that_comes_back_in_time_finds_its_sessions() {
 }
 
 #[test]
+fn operators_with_a_screen_are_told_that_the_device_is_away_and_back() {
+    let mut stage = Stage::new();
+    let owner = UserId::new();
+    let with_screen = stage.running(1, owner);
+    let script = stage.attach(2, UserId::new());
+    let mut new = FromUser::New {
+        size: Some(size(40, 80)),
+    }
+    .to_message("");
+    new.props.set(prop::NOTICES, false);
+    stage.user_message(script, new);
+    stage.device(2, FromDevice::Started);
+    let page = stage.attach_as(3, UserId::new(), ViewerKind::Acknowledging);
+    stage.user(
+        page,
+        FromUser::New {
+            size: Some(size(24, 80)),
+        },
+    );
+    stage.device(3, FromDevice::Started);
+    stage.seen();
+
+    stage.input(Input::LinkDown);
+    stage.pass(2 * SECOND);
+    let seen = stage.seen();
+    let told = String::from_utf8(seen.output(with_screen)).unwrap();
+    assert!(
+        told.contains("[longwire: the device has lost its connection"),
+        "{told}"
+    );
+    assert!(seen.output(script).is_empty() && seen.output(page).is_empty());
+
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    let seen = stage.seen();
+    let told = String::from_utf8(seen.output(with_screen)).unwrap();
+    assert!(
+        told.contains("[longwire: the device is connected again]"),
+        "{told}"
+    );
+    assert!(seen.output(script).is_empty() && seen.output(page).is_empty());
+}
+
+#[test]
+fn a_link_that_is_replaced_at_once_is_not_worth_a_word() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    for _ in 0..3 {
+        stage.input(Input::LinkDown);
+        stage.pass(SECOND);
+        stage.input(Input::LinkUp {
+            kind: LinkKind::Plain,
+        });
+        stage.pass(5 * SECOND);
+    }
+    assert!(stage.seen().output(viewer).is_empty());
+}
+
+#[test]
 fn a_device_that_has_restarted_ends_the_shells_it_lost() {
     let mut stage = Stage::new();
     let viewer = stage.running(1, UserId::new());
