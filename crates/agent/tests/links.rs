@@ -442,3 +442,22 @@ async fn a_shell_that_ends_while_the_link_is_down_says_so_on_return() {
     );
     agent.end().await;
 }
+
+#[tokio::test]
+async fn item_44_the_end_of_a_shell_that_was_lost_with_its_link_is_said_again() {
+    let (agent, server, mut peer) = connected(config()).await;
+    peer.open("s").await;
+    peer.type_in("s", "exit 3\n").await;
+    // The agent has sent it; what became of it then, it cannot know.
+    peer.stopped("s").await;
+    drop(peer);
+    let mut peer = server.accept().await;
+    // What a server sends for a session that it believes to be running.
+    peer.type_in("s", "").await;
+    let stop = peer.stopped("s").await;
+    assert_eq!(
+        (stop.reason, stop.exit_status),
+        (Some(Ended::Exited), Some(3))
+    );
+    agent.end().await;
+}

@@ -92,6 +92,7 @@ where
     } = around;
     let (mut sink, mut stream) = socket.split();
     let finish = CancellationToken::new();
+    router.sessions().new_link();
     switch.set(LinkState::Plain);
     let end = {
         let mut reader = Reader {

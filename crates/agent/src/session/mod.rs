@@ -57,8 +57,8 @@ pub(crate) struct Sessions {
     outbox: Outbox,
     shells: HashMap<String, Handle>,
     ended: VecDeque<Ended>,
-    /// Yields the session id of each shell whose last message is queued.
-    tasks: JoinSet<String>,
+    /// Yields the session id of each shell whose last message is queued, and that message.
+    tasks: JoinSet<(String, Option<Stop>)>,
 }
 
 impl Sessions {
@@ -115,18 +115,31 @@ impl Sessions {
         }
     }
 
+    /// Notes that there is another link. The last words of shells may have been lost with the one
+    /// before: they are said again to whoever still believes that such a shell runs.
+    pub(crate) fn new_link(&mut self) {
+        self.tidy();
+        for ended in &mut self.ended {
+            ended.perhaps_lost = true;
+        }
+    }
+
     /// Types bytes into a shell. Returns the complaint, if there is one.
     pub(crate) async fn input(&mut self, sid: &str, bytes: Bytes) -> Option<FromDevice> {
         let Some(handle) = self.running_mut(sid) else {
             // What was typed while the shell ended crosses the news of its end; a complaint could
             // overtake it.
-            let crossed = self.has_news(sid)
-                || self
-                    .ended
-                    .iter()
-                    .any(|ended| ended.sid == sid && ended.at.elapsed() < CROSSING);
-            let complaint = FromDevice::InputFailed(text::SESSION_NOT_FOUND.to_owned());
-            return (!crossed).then_some(complaint);
+            if self.has_news(sid) {
+                return None;
+            }
+            let complaint = Some(FromDevice::InputFailed(text::SESSION_NOT_FOUND.to_owned()));
+            let Some(ended) = self.ended.iter_mut().find(|ended| ended.sid == sid) else {
+                return complaint;
+            };
+            if std::mem::take(&mut ended.perhaps_lost) {
+                return Some(FromDevice::Stop(ended.news.clone()));
+            }
+            return complaint.filter(|_| ended.at.elapsed() >= CROSSING);
         };
         match handle.input(bytes).await {
             // It has ended meanwhile, and says so.
@@ -246,8 +259,8 @@ impl Sessions {
         self.shells.insert(sid.to_owned(), handle);
         let sid = sid.to_owned();
         self.tasks.spawn(async move {
-            shell.run().await;
-            sid
+            let news = shell.run().await;
+            (sid, news)
         });
         Ok(())
     }
@@ -320,14 +333,16 @@ impl Sessions {
         }
     }
 
-    fn forget(&mut self, done: Result<String, tokio::task::JoinError>) {
+    fn forget(&mut self, done: Result<(String, Option<Stop>), tokio::task::JoinError>) {
         match done {
             // A new shell may have taken the session's place already.
-            Ok(sid) if self.shells.get(&sid).is_some_and(Handle::is_over) => {
+            Ok((sid, news)) if self.shells.get(&sid).is_some_and(Handle::is_over) => {
                 self.shells.remove(&sid);
                 self.ended.push_back(Ended {
                     sid,
                     at: Instant::now(),
+                    news: news.unwrap_or_default(),
+                    perhaps_lost: false,
                 });
                 if self.ended.len() > REMEMBERED {
                     self.ended.pop_front();
@@ -344,6 +359,10 @@ impl Sessions {
 struct Ended {
     sid: String,
     at: Instant,
+    /// What it said.
+    news: Stop,
+    /// There is another link since; nobody knows whether the news went out over the one before.
+    perhaps_lost: bool,
 }
 
 /// A running shell as seen from outside.

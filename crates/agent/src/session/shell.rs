@@ -71,15 +71,16 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    /// Runs the shell until it has ended and its last message is queued.
-    pub(super) async fn run(mut self) {
+    /// Runs the shell until it has ended and its last message is queued; returns that message, unless
+    /// the agent is ending.
+    pub(super) async fn run(mut self) -> Option<Stop> {
         let mut life = Life::new(self.expiry, Instant::now());
         let ending = self.live(&mut life).await;
         log::debug!("shell {}: {ending:?}", self.pid);
         match ending {
             Ending::Exited(status) => self.finish(status, life.notice).await,
             Ending::Stop(cause) => self.stop(&cause).await,
-            Ending::Closed => {}
+            Ending::Closed => None,
         }
     }
 
@@ -155,40 +156,36 @@ impl Shell {
     }
 
     /// The shell's process has ended by itself: sends its last words and says so.
-    async fn finish(mut self, status: io::Result<ExitStatus>, notice: Option<FromDevice>) {
+    async fn finish(
+        mut self,
+        status: io::Result<ExitStatus>,
+        notice: Option<FromDevice>,
+    ) -> Option<Stop> {
         // From here on the session is over for everybody who asks.
         self.orders.close();
         drop(self.slot);
         if let Some(FromDevice::Started) = notice {
             // It ended before its turn to say that it had begun.
             let started = FromDevice::Started.to_message(&self.sid);
-            if self.outbox.deliver(started).await.is_err() {
-                return;
-            }
+            self.outbox.deliver(started).await.ok()?;
         }
         let mut buffer = Vec::new();
         let mut left = LAST_WORDS;
         while left > 0 {
-            if self.outbox.room().await.is_err() {
-                return;
-            }
+            self.outbox.room().await.ok()?;
             buffer.clear();
             let read = self.pty.read_last(&mut buffer, left.min(OUTPUT_READ));
-            if pass_on(&mut self.outbox, &self.sid, &buffer).is_err() {
-                return;
-            }
+            pass_on(&mut self.outbox, &self.sid, &buffer).ok()?;
             left = match read {
                 Ok(Read::Full) => left.saturating_sub(buffer.len()),
                 Ok(Read::Drained | Read::Closed) | Err(_) => 0,
             };
         }
-        let end = FromDevice::Stop(exit_message(status));
-        // Nobody is left to tell when the outbox is closed.
-        let _ = self.outbox.deliver(end.to_message(&self.sid)).await;
+        say_last(&mut self.outbox, &self.sid, exit_message(status)).await
     }
 
     /// Ends every process of the shell's session, answers, and reaps the shell.
-    async fn stop(mut self, cause: &Cause) {
+    async fn stop(mut self, cause: &Cause) -> Option<Stop> {
         self.slot.release_user();
         // Hangs up: the kernel sends SIGHUP and SIGCONT to the shell and its foreground job.
         drop(self.pty);
@@ -197,22 +194,19 @@ impl Shell {
             reap(&mut self.child).await;
             drop(self.slot);
             self.orders.close();
-            let _ = self
-                .outbox
-                .deliver(cause.message().to_message(&self.sid))
-                .await;
-            return;
+            return say_last(&mut self.outbox, &self.sid, cause.message()).await;
         }
         log::error!("shell {}: some of its processes cannot be killed", self.pid);
         self.orders.close();
-        let failed = FromDevice::Stop(Stop {
+        let failed = Stop {
             error: true,
             text: text::could_not_terminate("its processes do not react to SIGKILL"),
             ..Stop::default()
-        });
-        let _ = self.outbox.deliver(failed.to_message(&self.sid)).await;
+        };
+        let said = say_last(&mut self.outbox, &self.sid, failed).await;
         // The slot stays taken for as long as the shell does.
         reap(&mut self.child).await;
+        said
     }
 }
 
@@ -314,7 +308,7 @@ enum Cause {
 }
 
 impl Cause {
-    fn message(&self) -> FromDevice {
+    fn message(&self) -> Stop {
         let (error, reason, text) = match self {
             Self::Ordered(StopOrder::Requested) => (false, Ended::Stopped, ""),
             Self::Ordered(StopOrder::Because(why)) => (true, Ended::Stopped, why.as_str()),
@@ -329,12 +323,12 @@ impl Cause {
             ),
         };
         let text = text.to_owned();
-        FromDevice::Stop(Stop {
+        Stop {
             error,
             reason: Some(reason),
             exit_status: None,
             text,
-        })
+        }
     }
 }
 
@@ -417,6 +411,12 @@ async fn turn(pty: &Pty, outbox: &mut ShellOutbox, has_notice: bool) -> Result<(
     outbox.room().await
 }
 
+/// Says that the shell has ended; `None` if nobody is left to tell.
+async fn say_last(outbox: &mut ShellOutbox, sid: &str, stop: Stop) -> Option<Stop> {
+    let message = FromDevice::Stop(stop.clone()).to_message(sid);
+    outbox.deliver(message).await.ok().map(|()| stop)
+}
+
 /// Sends output with the turn already waited for, or gives the turn back if there is none.
 fn pass_on(outbox: &mut ShellOutbox, sid: &str, output: &[u8]) -> Result<(), Closed> {
     if output.is_empty() {
@@ -456,9 +456,7 @@ mod tests {
 
     #[test]
     fn the_answer_to_a_stop_is_no_error() {
-        let FromDevice::Stop(stop) = Cause::Ordered(StopOrder::Requested).message() else {
-            panic!("it is a stop");
-        };
+        let stop = Cause::Ordered(StopOrder::Requested).message();
         assert_eq!((stop.error, stop.reason), (false, Some(Ended::Stopped)));
         assert!(stop.text.is_empty());
     }
