@@ -8,6 +8,10 @@ use crate::clock::Clock;
 use crate::lab::{Lab, start_shell};
 use crate::peer::Event;
 
+/// What a terminal is told of its device.
+const AWAY: &[u8] = b"\r\n[longwire: the device has lost its connection; waiting for it]\r\n";
+const BACK: &[u8] = b"\r\n[longwire: the device is connected again]\r\n";
+
 #[tokio::test]
 async fn item_02_an_idle_device_is_pinged_within_30_seconds_and_may_answer_late() {
     let lab = Lab::start().await;
@@ -84,11 +88,13 @@ async fn item_11_operators_of_a_device_that_is_gone_get_a_stop_and_then_a_close(
     lab.until_connected(gadget.id, false).await;
     let clock = Clock::stop();
     clock.pass(31).await;
+    let mut told = false;
     loop {
         match user.event().await {
             Event::Ping(_) => {}
             Event::Message(message) => match FromDevice::try_from(&message).unwrap() {
                 FromDevice::Ping { .. } => {}
+                FromDevice::Output(words) => told |= words.starts_with(AWAY),
                 FromDevice::Stop(stop) => {
                     assert_eq!(stop.reason, Some(Ended::DeviceGone));
                     break;
@@ -98,6 +104,7 @@ async fn item_11_operators_of_a_device_that_is_gone_get_a_stop_and_then_a_close(
             other => panic!("{other:?}"),
         }
     }
+    assert!(told, "that the device is away");
     assert_eq!(
         user.end().await,
         Event::Closed(1001, "device disconnected".to_owned())
@@ -115,7 +122,9 @@ async fn a_device_that_comes_back_after_20_seconds_finds_its_operators() {
     lab.until_connected(gadget.id, false).await;
     let clock = Clock::stop();
     clock.pass(20).await;
+    assert_eq!(user.output(AWAY.len()).await, AWAY);
     let mut device = lab.device(&gadget).await;
+    assert_eq!(user.output(BACK.len()).await, BACK);
     device
         .say(&FromDevice::Output(Bytes::from_static(b"back")), &sid)
         .await;
