@@ -169,8 +169,13 @@ export class Fleet {
   startAgent(mac?: string): Program {
     const data = path.join(this.folder, `agent-${mac ?? 'own'}`);
     mkdirSync(data, { recursive: true, mode: 0o700 });
-    // Whatever this machine has configured for a real agent is none of a walk's business.
-    const none = path.join(this.folder, 'no-such.conf');
+    // Whatever this machine has configured for a real agent is none of a walk's business, nor are
+    // the start-up files of whoever runs it: they may read what is typed, and take any time.
+    const config = path.join(data, 'agent.conf');
+    writeFileSync(
+      config,
+      JSON.stringify({ ShellCommand: '/bin/bash', ShellArguments: ['--noprofile', '--norc'] }),
+    );
     if (mac) {
       writeFileSync(path.join(data, 'identity.json'), JSON.stringify({ mac }), { mode: 0o600 });
     }
@@ -181,9 +186,9 @@ export class Fleet {
       '--data-dir',
       data,
       '--config',
-      none,
+      config,
       '--fallback-config',
-      none,
+      config,
     ]);
     this.agents.push(agent);
     return agent;

@@ -300,7 +300,8 @@ async fn a_shell_starts_clean() {
 async fn a_login_shell_is_told_by_a_dash() {
     let login = Config {
         login_shell: true,
-        shell_arguments: Vec::new(),
+        // Nobody's own start-up files, which may do anything and take any time.
+        shell_arguments: vec!["--noprofile".to_owned()],
         ..config()
     };
     let (agent, _server, mut peer) = connected(login).await;

@@ -215,8 +215,13 @@ impl Device {
     }
 }
 
-/// What Debian's package configures, for root instead of nobody: one shell a user.
+/// What Debian's package configures, for root instead of nobody: one shell a user. Without anybody's
+/// start-up files, which may read what is typed, and take any time.
 #[must_use]
 pub fn connect_config() -> serde_json::Value {
-    json!({ "ShellCommand": "/bin/bash", "User": "root" })
+    json!({
+        "ShellCommand": "/bin/bash",
+        "ShellArguments": ["--noprofile", "--norc"],
+        "User": "root",
+    })
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use longwire_e2e::lab::Lab;
 use longwire_e2e::operator::Operator;
-use longwire_e2e::peers::Device;
+use longwire_e2e::peers::{Device, connect_config};
 use longwire_e2e::program::Program;
 use longwire_e2e::viewer::Viewer;
 use longwire_protocol::shell::Winsize;
@@ -30,7 +30,11 @@ pub(crate) struct Scene {
 
 /// With room for several shells of one user.
 pub(crate) fn four_shells_a_user() -> Value {
-    json!({ "ShellCommand": "/bin/bash", "User": "root", "Sessions": { "MaxPerUser": 4 } })
+    let mut config = connect_config();
+    if let Some(keys) = config.as_object_mut() {
+        keys.insert("Sessions".to_owned(), json!({ "MaxPerUser": 4 }));
+    }
+    config
 }
 
 impl Scene {

@@ -110,7 +110,11 @@ impl Session {
                 around.owed.remove(&self.sid);
             }
             Shell::Stopping => {
-                around.owed.remove(&self.sid);
+                // An error is no answer: it ended by itself while the stop was under way, and keeps its
+                // slot until that arrives. Should it be lost with the link, it is said again.
+                if !stop.error {
+                    around.owed.remove(&self.sid);
+                }
                 self.shell = Shell::None;
                 self.viewer.say_in_order(FromDevice::Stop(stop), &self.tail);
             }

@@ -826,6 +826,21 @@ fn stops_that_may_have_been_lost_are_sent_again_over_the_next_link() {
 }
 
 #[test]
+fn a_stop_that_crossed_the_shells_own_end_and_was_lost_is_sent_again() {
+    let mut stage = Stage::new();
+    let viewer = stage.running(1, UserId::new());
+    stage.user(viewer, FromUser::Stop { error: None });
+    // No answer: the shell ended by itself, and its slot waits for the stop.
+    stage.device(1, exited());
+    stage.input(Input::LinkDown);
+    stage.seen();
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    assert_eq!(stage.seen().device_said(), [stop(text::USER_DISCONNECTED)]);
+}
+
+#[test]
 fn a_new_whose_answer_was_lost_with_the_link_is_asked_again() {
     let mut stage = Stage::new();
     let viewer = stage.attach(1, UserId::new());
