@@ -14,6 +14,7 @@ mod backlog;
 mod control;
 mod device;
 mod effect;
+mod entry;
 mod input;
 mod link;
 mod owed;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use device::DeviceSessions;
 pub use effect::{CloseReason, Effect, Happened, Record};
+pub use entry::{Entry, Marker};
 pub use input::{EndReason, Input, LinkKind, Owner, ViewerId, ViewerKind};
 pub use link::AWAY_MAX;
 pub use viewer::QUEUE_MESSAGES_MAX;
