@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::operator::Operator;
-use crate::peers::Device;
+use crate::peers::{Device, connect_config};
 use crate::program::{Program, ours};
 use crate::terminal::Terminal;
 
@@ -113,15 +113,29 @@ impl Lab {
     /// # Errors
     /// When it does not start.
     pub fn agent(&self, name: &str) -> Result<Program> {
+        self.agent_by(name, &self.url)
+    }
+
+    /// The same, but the agent reaches the server at another address, a proxy's say.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn agent_by(&self, name: &str, server: &str) -> Result<Program> {
         let folder = self.folder(name)?;
         let device = Device::new(&folder, "02:00:00:00:00:00")?;
         let data = folder.join("agent");
+        let config = folder.join("agent.conf");
+        std::fs::write(&config, connect_config().to_string())?;
         let arguments = [
             OsStr::new("daemon"),
             OsStr::new("--server"),
-            OsStr::new(&self.url),
+            OsStr::new(server),
             OsStr::new("--data-dir"),
             data.as_os_str(),
+            OsStr::new("--config"),
+            config.as_os_str(),
+            OsStr::new("--fallback-config"),
+            OsStr::new("/nonexistent"),
         ];
         device.start("longwire-agent", ours("longwire-agent")?, &arguments)
     }

@@ -4,6 +4,7 @@
 //! unmodified mender-client, mender-connect and mender-cli, or our own programs. Everything listens
 //! on loopback at port 0 or on sockets in the folder, and everything is gone when the lab ends.
 
+pub mod faults;
 pub mod lab;
 pub mod operator;
 pub mod peers;
