@@ -334,9 +334,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Watch devices
-         * @description `event: device` carries a device as in the list, `event: removed` the id of one that is gone, and
-         *     `event: resync` says that changes were missed and everything is to be read anew.
+         * Watch devices and sessions
+         * @description `event: device` carries a device as in the list, `event: removed` the id of one that is gone.
+         *     `event: session` carries a session as in the list, if you may see it, `event: session_removed` the id of
+         *     one that is over and its device's. `event: resync` says that changes were missed and everything is to
+         *     be read anew.
          */
         get: operations["watchDevices"];
         put?: never;
@@ -410,6 +412,44 @@ export interface paths {
         };
         /** What this server is */
         get: operations["getServer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/management/v1/longwire/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sessions
+         * @description Those that run now or are to end, newest first, as far as you may see them: your own, and with
+         *     `session.watch`, `session.control` or `session.end` those of others.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/management/v1/longwire/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One session */
+        get: operations["getSession"];
         put?: never;
         post?: never;
         delete?: never;
@@ -958,7 +998,7 @@ export interface components {
          * @description Something a person may be allowed to do, named noun first.
          * @enum {string}
          */
-        Permission: "device.read" | "device.accept" | "device.tag" | "device.connect" | "user.read";
+        Permission: "device.read" | "device.accept" | "device.tag" | "device.connect" | "session.watch" | "session.control" | "session.end" | "user.read";
         /**
          * @description A named set of permissions.
          * @enum {string}
@@ -997,6 +1037,62 @@ export interface components {
             /** @description The origin browsers use, when one is configured. */
             public_url?: string | null;
             version: string;
+        };
+        /** @description A terminal session. */
+        Session: {
+            /** Format: int32 */
+            cols?: number | null;
+            /**
+             * Format: date-time
+             * @description Since when nobody is there, if nobody is.
+             */
+            detached_at?: string | null;
+            /** @description Whether the device's link is up. */
+            device_connected: boolean;
+            device_id: string;
+            /** @description The name people know the device by. */
+            device_name: string;
+            /**
+             * Format: int64
+             * @description Counts changes of control.
+             */
+            epoch: number;
+            id: string;
+            /** @description Whether its output survives a lost link of the device. With agents of others it does not. */
+            lossless: boolean;
+            owner: components["schemas"]["SessionOwner"];
+            /** Format: int32 */
+            rows?: number | null;
+            /** Format: date-time */
+            started_at: string;
+            state: components["schemas"]["SessionState"];
+            /** @description The title that a program in it has set. */
+            title?: string | null;
+            /** @description Who is there, in the order they came. */
+            viewers: components["schemas"]["SessionViewer"][];
+        };
+        /** @description A session that is over. */
+        SessionOver: {
+            device_id: string;
+            id: string;
+        };
+        /** @description Whose session it is. */
+        SessionOwner: {
+            email: string;
+            id: string;
+        };
+        /**
+         * @description Where a session stands.
+         * @enum {string}
+         */
+        SessionState: "attached" | "detached" | "ending";
+        /** @description One who is there. */
+        SessionViewer: {
+            /** @description Whether their typing counts. */
+            control: boolean;
+            email: string;
+            /** Format: date-time */
+            since: string;
         };
         /** @description One key to sort by. */
         SortKey: {
@@ -1966,6 +2062,78 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ServerInfo"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /** @description Page, from 1. */
+                page?: number;
+                /** @description Entries of a page. */
+                per_page?: number;
+                /** @description Only sessions on one of these devices */
+                device_id?: string[];
+                /** @description Only sessions in one of these states */
+                state?: components["schemas"]["SessionState"][];
+                /** @description Only your own */
+                mine?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, with `Link` headers to others and `X-Total-Count` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"][];
+                };
+            };
+            /** @description Not understood */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Session */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description No such session, or it is over */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
                 };
             };
         };

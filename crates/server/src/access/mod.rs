@@ -18,6 +18,19 @@ pub enum Scope {
     Device(DeviceId),
 }
 
+/// What somebody wants with a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionAct {
+    /// Know of it.
+    See,
+    /// Look on.
+    Watch,
+    /// Type.
+    Control,
+    /// End it.
+    End,
+}
+
 /// Proof that a permission was granted. Only [`require`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
@@ -87,4 +100,64 @@ pub fn require(
         "permission {} is required",
         permission.as_str()
     )))
+}
+
+/// Grants `principal` something with a session of `owner` on `device`, or says why not. Their own session
+/// is everybody's to do with as they like while they may open terminals on the device.
+///
+/// # Errors
+/// 403 when none of the principal's roles carries the permission.
+pub fn require_session(
+    principal: &Principal,
+    act: SessionAct,
+    device: DeviceId,
+    owner: UserId,
+) -> Result<Granted, ApiError> {
+    use Permission::{DeviceConnect, SessionControl, SessionEnd, SessionWatch};
+    let scope = Scope::Device(device);
+    if principal.user_id == owner {
+        return require(principal, DeviceConnect, scope);
+    }
+    match act {
+        SessionAct::See => require(principal, SessionWatch, scope)
+            .or_else(|_| require(principal, SessionControl, scope))
+            .or_else(|_| require(principal, SessionEnd, scope)),
+        SessionAct::Watch => require(principal, SessionWatch, scope),
+        SessionAct::Control => require(principal, SessionControl, scope),
+        SessionAct::End => require(principal, SessionEnd, scope),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::TokenId;
+
+    fn principal(roles: &[Role]) -> Principal {
+        Principal {
+            user_id: UserId::new(),
+            email: "somebody@example.com".to_owned(),
+            roles: roles.to_vec(),
+            token_id: TokenId::new(),
+        }
+    }
+
+    #[test]
+    fn a_session_is_its_owners_as_long_as_they_may_connect() {
+        use SessionAct::{Control, End, See, Watch};
+        let device = DeviceId::new();
+        for act in [See, Watch, Control, End] {
+            for (roles, own, others) in [
+                (&[Role::Admin][..], true, true),
+                (&[Role::Terminal], true, true),
+                (&[Role::Observer], false, false),
+                (&[], false, false),
+            ] {
+                let principal = principal(roles);
+                let may = |owner| require_session(&principal, act, device, owner).is_ok();
+                assert_eq!(may(principal.user_id), own, "{act:?} {roles:?}");
+                assert_eq!(may(UserId::new()), others, "{act:?} {roles:?}");
+            }
+        }
+    }
 }

@@ -20,6 +20,15 @@ pub enum Permission {
     /// Open a terminal on a device.
     #[serde(rename = "device.connect")]
     DeviceConnect,
+    /// Look at other people's sessions.
+    #[serde(rename = "session.watch")]
+    SessionWatch,
+    /// Take control of other people's sessions.
+    #[serde(rename = "session.control")]
+    SessionControl,
+    /// End other people's sessions.
+    #[serde(rename = "session.end")]
+    SessionEnd,
     /// See the people who have an account.
     #[serde(rename = "user.read")]
     UserRead,
@@ -32,6 +41,9 @@ impl Permission {
         Self::DeviceAccept,
         Self::DeviceTag,
         Self::DeviceConnect,
+        Self::SessionWatch,
+        Self::SessionControl,
+        Self::SessionEnd,
         Self::UserRead,
     ];
 
@@ -43,6 +55,9 @@ impl Permission {
             Self::DeviceAccept => "device.accept",
             Self::DeviceTag => "device.tag",
             Self::DeviceConnect => "device.connect",
+            Self::SessionWatch => "session.watch",
+            Self::SessionControl => "session.control",
+            Self::SessionEnd => "session.end",
             Self::UserRead => "user.read",
         }
     }
@@ -56,7 +71,7 @@ pub enum Role {
     Admin,
     /// May look, and change nothing.
     Observer,
-    /// May look, and open terminals.
+    /// May look, and open terminals, their own and other people's.
     Terminal,
 }
 
@@ -80,7 +95,13 @@ impl Role {
         match self {
             Self::Admin => Permission::ALL,
             Self::Observer => &[Permission::DeviceRead],
-            Self::Terminal => &[Permission::DeviceRead, Permission::DeviceConnect],
+            Self::Terminal => &[
+                Permission::DeviceRead,
+                Permission::DeviceConnect,
+                Permission::SessionWatch,
+                Permission::SessionControl,
+                Permission::SessionEnd,
+            ],
         }
     }
 }
@@ -124,10 +145,6 @@ mod tests {
         for role in [Role::Observer, Role::Terminal] {
             assert!(!role.permissions().contains(&Permission::DeviceAccept));
         }
-        assert!(
-            !Role::Observer
-                .permissions()
-                .contains(&Permission::DeviceConnect)
-        );
+        assert_eq!(Role::Observer.permissions(), [Permission::DeviceRead]);
     }
 }

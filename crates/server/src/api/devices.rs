@@ -1,5 +1,7 @@
 //! Devices as the web page and the command line show them: everything about one in one object.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
@@ -153,6 +155,31 @@ fn name(device: &Device, attributes: &[&Attribute]) -> String {
         .or_else(|| text(AttributeScope::Identity, "hostname"))
         .or_else(|| text(AttributeScope::Identity, "mac"))
         .unwrap_or_else(|| device.id.to_string())
+}
+
+/// The names by which people know these devices.
+pub(super) async fn names(
+    read: &mut Reader,
+    ids: &[DeviceId],
+) -> Result<HashMap<DeviceId, String>, StoreError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let filter = DeviceFilter {
+        status: Vec::new(),
+        ids: ids.to_vec(),
+    };
+    let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let devices = read.devices(&filter, 0, count).await?;
+    let attributes = read.attributes_of(ids).await?;
+    Ok(devices
+        .iter()
+        .map(|device| {
+            let own = attributes.iter().filter(|(id, _)| *id == device.id);
+            let own: Vec<_> = own.map(|(_, attribute)| attribute).collect();
+            (device.id, name(device, &own))
+        })
+        .collect())
 }
 
 /// List devices

@@ -17,6 +17,7 @@ pub(crate) mod path;
 mod query;
 mod search;
 mod server_info;
+mod sessions;
 pub mod table;
 mod users;
 

@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::{
     auth_requests, connectivity, decisions, deployments, devauth, devices, events, groups,
-    inventory, login, search, server_info, users,
+    inventory, login, search, server_info, sessions, users,
 };
 use crate::auth::carrier;
 use crate::devices::inventory::AttributeValue;
@@ -36,10 +36,11 @@ use crate::devices::inventory::AttributeValue;
         login::basic, login::logout_program, login::browser, login::logout_browser, login::me,
         search::search,
         server_info::show,
+        sessions::list, sessions::show,
         users::list, users::me, users::show,
         show,
     ),
-    components(schemas(AttributeValue, events::DeviceRemoved)),
+    components(schemas(AttributeValue, events::DeviceRemoved, sessions::SessionOver)),
     modifiers(&Schemes),
 )]
 struct Description;

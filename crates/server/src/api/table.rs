@@ -10,7 +10,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::{
     auth_requests, connectivity, decisions, deployments, devauth, devices, events, groups, guard,
-    inventory, login, openapi, search, server_info, users,
+    inventory, login, openapi, search, server_info, sessions, users,
 };
 use crate::access::Permission;
 use crate::app::App;
@@ -124,6 +124,9 @@ pub fn routes() -> Vec<Route> {
         route(get(), "/api/management/v1/longwire/me", SignedIn, login::me),
         route(get(), "/api/management/v1/longwire/devices", Allowed(DeviceRead), devices::list),
         route(get(), "/api/management/v1/longwire/devices/{id}", Allowed(DeviceRead), devices::show),
+        // Which sessions one may see is decided for each.
+        route(get(), "/api/management/v1/longwire/sessions", SignedIn, sessions::list),
+        route(get(), "/api/management/v1/longwire/sessions/{id}", SignedIn, sessions::show),
         route(get(), "/api/management/v1/longwire/events", Allowed(DeviceRead), events::watch),
         route(get(), "/api/management/v1/longwire/server", SignedIn, server_info::show),
         route(get(), "/api/openapi.json", Public, openapi::show),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
-use super::{Bus, NewViewer, OpenError, Terminal};
+use super::{Bus, LiveSession, NewViewer, OpenError, SessionChange, Terminal};
 use crate::gateway::Links;
 use crate::ids::DeviceId;
 
@@ -19,5 +20,13 @@ impl Bus for InProcess {
 
     async fn open(&self, device: DeviceId, viewer: NewViewer) -> Result<Terminal, OpenError> {
         self.0.attach(device, viewer).await
+    }
+
+    async fn sessions(&self) -> Vec<Arc<LiveSession>> {
+        self.0.sessions()
+    }
+
+    fn session_changes(&self) -> broadcast::Receiver<SessionChange> {
+        self.0.session_changes()
     }
 }

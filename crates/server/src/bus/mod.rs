@@ -4,15 +4,19 @@
 //! Everything that crosses between them is in this module's types, as plain data. Nothing outside of it
 //! knows that other processes exist.
 
+mod live;
 mod memory;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use longwire_protocol::Message;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::ids::DeviceId;
 use crate::session::{CloseReason, EndReason, Owner, ViewerId, ViewerKind};
 
+pub use live::{LiveSession, Present, SessionChange, SessionState};
 pub use memory::InProcess;
 
 /// The way from an operator's websocket to a device.
@@ -26,6 +30,12 @@ pub trait Bus: Send + Sync {
     /// # Errors
     /// When the device is not there, or takes no more sessions.
     async fn open(&self, device: DeviceId, viewer: NewViewer) -> Result<Terminal, OpenError>;
+
+    /// All sessions there are, newest first.
+    async fn sessions(&self) -> Vec<Arc<LiveSession>>;
+
+    /// Hears of every session that begins, changes or ends from now on.
+    fn session_changes(&self) -> broadcast::Receiver<SessionChange>;
 }
 
 /// Why no session can be opened.

@@ -13,11 +13,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::{close, recorder};
 use crate::app::App;
-use crate::bus::{FromSession, NewViewer, OpenError, ToSession};
+use crate::bus::{
+    FromSession, LiveSession, NewViewer, OpenError, Present, SessionState, ToSession,
+};
 use crate::ids::DeviceId;
 use crate::session::{
     CloseReason, DeviceSessions, Effect, EndReason, Happened, Input, LinkKind, Record, ViewerId,
 };
+use crate::time::Timestamp;
 
 /// What is taken from a queue at a time.
 const BATCH: usize = 64;
@@ -100,13 +103,21 @@ struct Link {
     leaving: Option<(EndReason, Instant)>,
 }
 
+/// An operator's end and its session.
+struct Seat {
+    end: ViewerEnd,
+    session: LiveSession,
+}
+
 struct Driver {
     device: DeviceId,
     sessions: DeviceSessions,
     link: Option<Link>,
     /// What the present link says. The queue of an older one is gone, and with it whatever it held.
     said: Option<mpsc::Receiver<Said>>,
-    viewers: HashMap<ViewerId, ViewerEnd>,
+    viewers: HashMap<ViewerId, Seat>,
+    /// What was said of the sessions is not true any more.
+    has_changed: bool,
     records: mpsc::Sender<Record>,
     /// What carrying out effects has led to.
     inputs: VecDeque<Input>,
@@ -128,6 +139,7 @@ pub(super) async fn run(
         link: None,
         said: None,
         viewers: HashMap::new(),
+        has_changed: false,
         records,
         inputs: VecDeque::new(),
     };
@@ -185,6 +197,7 @@ impl Driver {
             self.handle(now, Input::FromDevice(message));
         }
         self.settle(now);
+        self.publish(app);
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
@@ -222,7 +235,7 @@ impl Driver {
                 let opened = self.attach(now, viewer, sid, new, end);
                 if answer.send(opened).is_err() {
                     // Whoever asked has left meanwhile.
-                    self.viewers.remove(&viewer);
+                    self.forget(viewer);
                     self.handle(now, Input::ViewerGone(viewer));
                 }
             }
@@ -274,7 +287,9 @@ impl Driver {
         if self.sessions.viewers() >= VIEWERS_MAX {
             return Err(OpenError::TooMany);
         }
-        self.viewers.insert(viewer, end);
+        let session = self.session(&sid, &new);
+        self.viewers.insert(viewer, Seat { end, session });
+        self.has_changed = true;
         let attach = Input::Attach {
             viewer,
             sid,
@@ -299,7 +314,7 @@ impl Driver {
             },
             ToSession::End(why) => Input::EndViewer(viewer, why),
             ToSession::Gone => {
-                self.viewers.remove(&viewer);
+                self.forget(viewer);
                 Input::ViewerGone(viewer)
             }
         };
@@ -380,19 +395,53 @@ impl Driver {
     }
 
     fn tell_viewer(&mut self, viewer: ViewerId, what: FromSession) {
-        let Some(end) = self.viewers.get(&viewer) else {
+        let Some(seat) = self.viewers.get(&viewer) else {
             return;
         };
-        if let Err(TrySendError::Full(_)) = end.from_session.try_send(what) {
+        if let Err(TrySendError::Full(_)) = seat.end.from_session.try_send(what) {
             self.cut_viewer(viewer, CloseReason::TooSlow);
             self.inputs.push_back(Input::ViewerGone(viewer));
         }
     }
 
     fn cut_viewer(&mut self, viewer: ViewerId, reason: CloseReason) {
-        if let Some(end) = self.viewers.remove(&viewer) {
+        if let Some(seat) = self.forget(viewer) {
             // If it has ended by itself, all the better.
-            let _ = end.cut.send(reason);
+            let _ = seat.end.cut.send(reason);
+        }
+    }
+
+    fn forget(&mut self, viewer: ViewerId) -> Option<Seat> {
+        self.has_changed = true;
+        self.viewers.remove(&viewer)
+    }
+
+    fn session(&self, sid: &str, new: &NewViewer) -> LiveSession {
+        let now = Timestamp::now();
+        LiveSession {
+            id: sid.to_owned(),
+            device: self.device,
+            owner: new.owner.user_id(),
+            owner_email: new.owner.email().to_owned(),
+            state: SessionState::Attached,
+            started_at: now,
+            detached_at: None,
+            lossless: false,
+            size: None,
+            title: None,
+            epoch: 1,
+            viewers: vec![Present {
+                email: new.owner.email().to_owned(),
+                control: true,
+                since: now,
+            }],
+        }
+    }
+
+    fn publish(&mut self, app: &App) {
+        if std::mem::take(&mut self.has_changed) {
+            let sessions = self.viewers.values().map(|seat| seat.session.clone());
+            app.links.publish(self.device, sessions.collect());
         }
     }
 

@@ -11,9 +11,10 @@ use uuid::Uuid;
 
 use super::displaced::Displaced;
 use super::driver::{self, COMMANDS_MAX, Command, LinkEnd, Queues, Said, ToLink, ViewerEnd};
+use super::live::LiveSessions;
 use super::pulse::Pulse;
 use crate::app::App;
-use crate::bus::{NewViewer, OpenError, Terminal, ToSession};
+use crate::bus::{LiveSession, NewViewer, OpenError, SessionChange, Terminal, ToSession};
 use crate::ids::DeviceId;
 use crate::session::{QUEUE_MESSAGES_MAX, ViewerId};
 use crate::time::Timestamp;
@@ -48,6 +49,7 @@ pub struct Links {
     devices: Mutex<HashMap<DeviceId, Device>>,
     presence: broadcast::Sender<Presence>,
     rights: watch::Sender<()>,
+    live: LiveSessions,
     /// Numbers links and viewers.
     count: AtomicU64,
 }
@@ -83,6 +85,7 @@ impl Default for Links {
             devices: Mutex::default(),
             presence: broadcast::channel(PRESENCE_MAX).0,
             rights: watch::channel(()).0,
+            live: LiveSessions::default(),
             count: AtomicU64::new(1),
         }
     }
@@ -123,6 +126,23 @@ impl Links {
     /// Hears of [`Self::rights_changed`].
     pub(super) fn rights(&self) -> watch::Receiver<()> {
         self.rights.subscribe()
+    }
+
+    /// The sessions of this process, newest first.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Arc<LiveSession>> {
+        self.live.all()
+    }
+
+    /// Hears of every session that begins, changes or ends from now on.
+    #[must_use]
+    pub fn session_changes(&self) -> broadcast::Receiver<SessionChange> {
+        self.live.subscribe()
+    }
+
+    /// These are a device's sessions now.
+    pub(super) fn publish(&self, device: DeviceId, sessions: Vec<LiveSession>) {
+        self.live.publish(device, sessions);
     }
 
     /// Opens a session on a device of this process.

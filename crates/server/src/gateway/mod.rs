@@ -9,6 +9,7 @@ mod device;
 mod displaced;
 mod driver;
 mod links;
+mod live;
 mod pulse;
 mod recorder;
 mod socket;

@@ -18,5 +18,6 @@ mod closing;
 mod devices;
 mod lab;
 mod peer;
+mod sessions;
 mod terminals;
 mod time;
