@@ -62,6 +62,18 @@ actions! {
     DeviceTagged,
     /// A terminal session began.
     SessionOpened,
+    /// Somebody began to look at a terminal session.
+    SessionAttached,
+    /// Somebody looks at a terminal session no longer.
+    SessionDetached,
+    /// Somebody else types in a terminal session from now on.
+    SessionTakenOver,
+    /// It was decided that a terminal session is to end.
+    SessionStopped,
+    /// Output of a terminal session was lost.
+    SessionOutputLost,
+    /// A terminal session could not be recorded any more.
+    SessionNotRecorded,
     /// A terminal session ended.
     SessionEnded,
     /// A terminal session was refused.

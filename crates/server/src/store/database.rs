@@ -20,7 +20,10 @@ pub(super) type Builder = sqlx::QueryBuilder<Db>;
 pub(super) const BEGIN_CHANGE: &str = "BEGIN IMMEDIATE";
 
 /// Forward-only, in order; a script's place in the list is its number, starting at 1.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/sqlite/0001_first.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/sqlite/0001_first.sql"),
+    include_str!("migrations/sqlite/0002_sessions.sql"),
+];
 
 /// Between a text and a regular expression. Expressions are of Rust's `regex`, whose time is linear.
 pub(super) const REGEX_OPERATOR: &str = " REGEXP ";

@@ -14,7 +14,9 @@ mod devices;
 mod groups;
 mod migrate;
 mod rows;
+mod run;
 mod search;
+mod sessions;
 mod users;
 
 use std::marker::PhantomData;
@@ -30,6 +32,7 @@ pub use auth_sets::{AuthSet, AuthStatus};
 pub use device_tokens::DeviceTokenOwner;
 pub use devices::{Device, DeviceFilter};
 pub use search::{AttributeName, Comparison, Condition, Order, Search};
+pub use sessions::{Ending, NewSession, Person, StoredSession};
 pub use users::{User, UserTokenOwner};
 
 use crate::audit::AuditEvent;
