@@ -10,7 +10,7 @@ export const Proto = {
   control: 0xffff,
 } as const;
 
-/** What travels in `props`: small scalars by name. */
+/** What travels in `props`, by name. */
 export type Props = ReadonlyMap<string, Value>;
 
 export interface Message {
@@ -89,11 +89,8 @@ export function encode(outgoing: Message): Uint8Array<ArrayBuffer> {
     out.mapHeader(outgoing.props.size);
     for (const [name, value] of outgoing.props) {
       out.string(name);
-      if (typeof value === 'string') out.string(value);
-      else if (typeof value !== 'number')
-        throw new MsgpackError(`property ${name} is not sent by a page`);
-      else if (name === 'offset') out.int64(value);
-      else out.integer(value);
+      if (name === 'offset' && typeof value === 'number') out.int64(value);
+      else out.value(value);
     }
   }
   if (hasBody) {
@@ -107,6 +104,12 @@ export function encode(outgoing: Message): Uint8Array<ArrayBuffer> {
 export function intProp(props: Props, name: string): number | undefined {
   const value = props.get(name);
   return typeof value === 'number' && Number.isInteger(value) ? value : undefined;
+}
+
+/** A truth value, or `absent` when it is left out or something else. */
+export function boolProp(props: Props, name: string, absent: boolean): boolean {
+  const value = props.get(name);
+  return typeof value === 'boolean' ? value : absent;
 }
 
 export function textProp(props: Props, name: string): string | undefined {

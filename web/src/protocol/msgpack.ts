@@ -165,6 +165,13 @@ function narrow(wide: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : wide;
 }
 
+/** One value by itself. */
+export function encodeValue(value: Value): Uint8Array<ArrayBuffer> {
+  const out = new Writer();
+  out.value(value);
+  return out.finish();
+}
+
 export class Writer {
   private bytes: Uint8Array<ArrayBuffer>;
   private view: DataView;
@@ -178,6 +185,26 @@ export class Writer {
   /** What was written; the writer must not be used afterwards. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.at);
+  }
+
+  /** Anything a message may hold; integers in the fewest bytes. */
+  value(value: Value): void {
+    if (value === null) this.byte(0xc0);
+    else if (typeof value === 'boolean') this.byte(value ? 0xc3 : 0xc2);
+    else if (typeof value === 'string') this.string(value);
+    else if (typeof value === 'number') this.integer(value);
+    else if (value instanceof Uint8Array) this.binary(value);
+    else if (Array.isArray(value)) {
+      if (value.length <= 15) this.byte(0x90 | value.length);
+      else this.tagged(0xdc, 2, value.length);
+      for (const item of value) this.value(item);
+    } else if (value instanceof Map) {
+      this.mapHeader(value.size);
+      for (const [key, item] of value) {
+        this.string(key);
+        this.value(item);
+      }
+    } else throw new MsgpackError('an integer this large is not written');
   }
 
   mapHeader(count: number): void {

@@ -1,6 +1,6 @@
 /** The terminal's messages (protocol 1) as a page sends and receives them. */
 
-import { intProp, type Message, message, Proto, textProp } from './message.ts';
+import { intProp, type Message, message, type Props, Proto, textProp } from './message.ts';
 
 export interface Winsize {
   readonly rows: number;
@@ -23,18 +23,38 @@ export const END_REASONS = [
 ] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
+/** How a shell ended. */
+export interface Ended {
+  readonly reason: EndReason | undefined;
+  readonly exitStatus: number | undefined;
+  /** For people; may be empty. */
+  readonly text: string;
+}
+
+export function readEnded(incoming: Message): Ended {
+  const reason = textProp(incoming.props, 'reason');
+  return {
+    reason: END_REASONS.find((known) => known === reason),
+    exitStatus: intProp(incoming.props, 'exit_status'),
+    text: bodyText(incoming),
+  };
+}
+
+/** A size, if both numbers are there and possible. */
+export function readSize(props: Props): Winsize | undefined {
+  const rows = intProp(props, 'terminal_height') ?? 0;
+  const cols = intProp(props, 'terminal_width') ?? 0;
+  const possible = (count: number) => count >= 1 && count <= 0xffff;
+  return possible(rows) && possible(cols) ? { rows, cols } : undefined;
+}
+
 export type FromDevice =
   | { readonly kind: 'started'; readonly sid: string }
   | { readonly kind: 'refused'; readonly text: string }
   | { readonly kind: 'output'; readonly bytes: Uint8Array; readonly offset: number | undefined }
   /** What was typed did not reach the shell. */
   | { readonly kind: 'inputFailed'; readonly text: string }
-  | {
-      readonly kind: 'stop';
-      readonly reason: EndReason | undefined;
-      readonly exitStatus: number | undefined;
-      readonly text: string;
-    }
+  | ({ readonly kind: 'stop' } & Ended)
   /** Must be answered by `pong` within the timeout. */
   | { readonly kind: 'ping'; readonly timeoutSeconds: number | undefined }
   | { readonly kind: 'unknown' };
@@ -56,15 +76,8 @@ export function read(incoming: Message): FromDevice {
       return failed
         ? { kind: 'inputFailed', text: bodyText(incoming) }
         : { kind: 'output', bytes: incoming.body, offset: intProp(incoming.props, 'offset') };
-    case 'stop': {
-      const reason = textProp(incoming.props, 'reason');
-      return {
-        kind: 'stop',
-        reason: END_REASONS.find((known) => known === reason),
-        exitStatus: intProp(incoming.props, 'exit_status'),
-        text: bodyText(incoming),
-      };
-    }
+    case 'stop':
+      return { kind: 'stop', ...readEnded(incoming) };
     case 'ping':
       return { kind: 'ping', timeoutSeconds: intProp(incoming.props, 'timeout') };
     default:
