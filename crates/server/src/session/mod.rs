@@ -17,6 +17,7 @@ mod effect;
 mod entry;
 mod input;
 mod link;
+pub mod next;
 mod owed;
 mod pace;
 mod tail;
