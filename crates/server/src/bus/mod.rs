@@ -7,6 +7,7 @@
 mod live;
 mod memory;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use longwire_protocol::Message;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::ids::DeviceId;
-use crate::session::{CloseReason, EndReason, Owner, ViewerId, ViewerKind};
+use crate::session::{EndReason, Owner, ViewerId, ViewerKind};
 
 pub use live::{LiveSession, Present, SessionChange, SessionState};
 pub use memory::InProcess;
@@ -66,9 +67,9 @@ pub struct Terminal {
     /// To the session. Never blocks for long: the session does not wait for anybody.
     pub to_session: mpsc::Sender<(ViewerId, ToSession)>,
     /// From the session. It ends when the session does.
-    pub from_session: mpsc::Receiver<FromSession>,
+    pub from_session: mpsc::Receiver<ToSocket>,
     /// Overtakes everything else: the end is to be closed now.
-    pub cut: oneshot::Receiver<CloseReason>,
+    pub cut: oneshot::Receiver<Closing>,
 }
 
 /// From an operator's end to its session.
@@ -78,40 +79,51 @@ pub enum ToSession {
     Said {
         /// What it said.
         message: Message,
-        /// Credits, see [`FromSession::Credit`].
+        /// Credits, see [`ToSocket::Credit`].
         cost: u32,
     },
-    /// Messages have been written to the socket.
-    Written {
-        /// How many.
-        messages: usize,
-        /// Bytes of output among them.
-        output: usize,
-    },
+    /// A message has been written to the socket: there is room for another.
+    Written,
     /// The operator's end is lost, or has left.
     Gone,
     /// The operator may not go on.
     End(EndReason),
 }
 
-/// From a session to the operator's end.
+/// What the task of a websocket is told.
 #[derive(Clone, Debug)]
-pub enum FromSession {
-    /// To be sent.
+pub enum ToSocket {
+    /// To be sent. No more than [`ROOM`] of these wait or are being written, so that what is to be said
+    /// next is chosen when it can be said.
     Message(Message),
-    /// Credits given back. An end begins with [`CREDITS`] and says nothing it cannot pay for, so that
-    /// what waits for a device that does not read is bounded.
+    /// Credits given back. An operator's end begins with [`CREDITS`] and says nothing it cannot pay for,
+    /// so that what waits for a device that does not read is bounded.
     Credit(u32),
     /// To be closed after what came before.
-    Close(CloseReason),
+    Close(Closing),
 }
+
+/// How a websocket is closed: a code of RFC 6455 or its registry, and words for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The code.
+    pub code: u16,
+    /// The words; only the first 123 bytes are said.
+    pub reason: Cow<'static, str>,
+}
+
+/// Messages that a websocket's task has and has not written: one that is being written and the next.
+pub const ROOM: usize = 2;
 
 /// Credits an operator's end has at first.
 pub const CREDITS: u32 = 16;
 
-/// What a message of `bytes` costs: at most everything, so that any message can be paid for.
+/// Credits for a message: one for each begun piece of so many bytes.
+const CREDIT_BYTES: usize = 64 * 1024;
+
+/// What a message of `bytes` costs: at most everything there is, so that any message can be paid for.
 #[must_use]
-pub fn cost(bytes: usize) -> u32 {
-    let parts = bytes / (64 * 1024) + 1;
-    u32::try_from(parts).map_or(CREDITS, |parts| parts.min(CREDITS))
+pub fn cost(bytes: usize, most: u32) -> u32 {
+    let parts = bytes / CREDIT_BYTES + 1;
+    u32::try_from(parts).map_or(most, |parts| parts.min(most))
 }

@@ -1,6 +1,5 @@
 //! A device's websocket.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -8,24 +7,19 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use longwire_protocol::limits::SERVER_READ_LIMIT;
-use longwire_protocol::{Receiver, control, proto};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use longwire_protocol::{Message, Receiver};
+use tokio::sync::mpsc;
 
-use super::driver::{Command, Said, ToLink};
+use super::driver::{Command, Said};
 use super::links::{DisconnectReason, NewLink};
-use super::pulse::Pulse;
+use super::pump::{Owner, Pump};
 use super::socket::{self, Ending, Incoming, Outgoing};
-use super::{close, user};
+use super::user;
 use crate::app::App;
 use crate::audit::{Action, Actor, AuditEvent, Object};
 use crate::auth::{DevicePrincipal, Peer};
 use crate::error::ApiError;
 use crate::time::Timestamp;
-
-/// What is taken from the queue at a time.
-const BATCH: usize = 64;
 
 /// How long a device goes without a ping. Pings go with the questions that the session core asks, a little
 /// more often than this, so that an idle device wakes once for both.
@@ -34,9 +28,8 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 /// When a device that is held off may try again, in seconds.
 const HELD_OFF_S: u64 = 60;
 
-/// How much a device may have said that nobody has dealt with, in units of [`UNIT`] bytes.
-const ROOM: u32 = 64;
-const UNIT: usize = 64 * 1024;
+/// How much a device may have said that nobody has dealt with: 64 messages or 4 MiB.
+pub(super) const CREDITS: u32 = 64;
 
 /// `GET /api/devices/v1/deviceconnect/connect`: a device's link.
 ///
@@ -86,8 +79,8 @@ async fn serve(app: App, device: DevicePrincipal, socket: WebSocket) {
     app.links.disconnected(id, generation).await;
     match &ending {
         Ending::Gone => tracing::info!(device = %id, generation, "device disconnected"),
-        Ending::Close(frame) => {
-            tracing::info!(device = %id, generation, code = frame.code, reason = frame.reason.as_str(), "device disconnected by the server");
+        Ending::Close(closing) => {
+            tracing::info!(device = %id, generation, code = closing.code, reason = %closing.reason, "device disconnected by the server");
         }
     }
     socket::finish(ending, incoming, outgoing).await;
@@ -110,101 +103,40 @@ async fn is_let_in(app: &App, device: DevicePrincipal) -> bool {
 }
 
 async fn run(link: NewLink, incoming: &mut Incoming, outgoing: &mut Outgoing) -> Ending {
-    let NewLink {
-        generation,
-        commands,
-        said,
-        to_device,
-        cut,
-        pulse,
-    } = link;
-    tokio::select! {
-        ending = listen(incoming, &said, &pulse) => ending,
-        ending = talk(outgoing, to_device, &commands, generation, &pulse) => ending,
-        frame = cut => frame.map_or(Ending::Gone, Ending::Close),
-    }
-}
-
-/// Hands on what the device says.
-async fn listen(incoming: &mut Incoming, said: &mpsc::Sender<Said>, pulse: &Pulse) -> Ending {
-    let room = Arc::new(Semaphore::new(ROOM as usize));
-    loop {
-        let (message, size) = match incoming.next(pulse).await {
-            Ok(next) => next,
-            Err(ending) => return ending,
-        };
-        let Ok(taken) = Arc::clone(&room).acquire_many_owned(units(size)).await else {
-            return Ending::Gone;
-        };
-        if said.send((message, taken)).await.is_err() {
-            // Replaced, or the server ends: the close is on its way by the other road.
-            return std::future::pending().await;
-        }
-    }
-}
-
-fn units(size: usize) -> u32 {
-    const { assert!(SERVER_READ_LIMIT / UNIT < u32::MAX as usize) };
-    u32::try_from(size / UNIT + 1).map_or(ROOM, |units| units.min(ROOM))
-}
-
-/// Sends what there is for the device, and pings.
-async fn talk(
-    outgoing: &mut Outgoing,
-    mut queue: mpsc::Receiver<ToLink>,
-    driver: &mpsc::Sender<Command>,
-    generation: u64,
-    pulse: &Pulse,
-) -> Ending {
-    let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        let sent = tokio::select! {
-            count = queue.recv_many(&mut batch, BATCH) => {
-                if count == 0 {
-                    return std::future::pending().await;
-                }
-                send(outgoing, &mut batch, driver, generation, &mut pings).await
-            }
-            _ = pings.tick() => outgoing.ping().await,
-            () = pulse.asked() => outgoing.ping().await,
-        };
-        if let Err(ending) = sent {
-            return ending;
-        }
-    }
-}
-
-async fn send(
-    outgoing: &mut Outgoing,
-    batch: &mut Vec<ToLink>,
-    driver: &mpsc::Sender<Command>,
-    generation: u64,
-    pings: &mut Interval,
-) -> Result<(), Ending> {
-    let (mut messages, mut bytes) = (0, 0);
-    for item in batch.drain(..) {
-        match item {
-            ToLink::Message(message) => {
-                messages += 1;
-                bytes += message.body.len();
-                outgoing.feed(&message).await?;
-                if message.proto == proto::CONTROL && message.typ == control::typ::PING {
-                    outgoing.feed_ping().await?;
-                    pings.reset();
-                }
-            }
-            ToLink::Close(why) => return Err(Ending::Close(close::link(why))),
-        }
-    }
-    outgoing.flush().await?;
-    let written = Command::LinkWritten {
-        generation,
-        messages,
-        bytes,
+    let pump = Pump {
+        owner: Driver {
+            said: link.said,
+            commands: link.commands,
+            generation: link.generation,
+        },
+        queue: link.mouth.queue,
+        credits: CREDITS,
+        ping_every: PING_EVERY,
+        pulse: &link.pulse,
     };
-    // A driver that has ended needs to know nothing.
-    let _ = driver.send(written).await;
-    Ok(())
+    tokio::select! {
+        ending = pump.run(incoming, outgoing) => ending,
+        closing = link.mouth.cut => closing.map_or(Ending::Gone, Ending::Close),
+    }
+}
+
+/// The way to the driver of the device's sessions. One that has ended needs to know nothing.
+struct Driver {
+    said: mpsc::Sender<Said>,
+    commands: mpsc::Sender<Command>,
+    generation: u64,
+}
+
+impl Owner for Driver {
+    async fn said(&self, message: Message, cost: u32) -> bool {
+        self.said.send((message, cost)).await.is_ok()
+    }
+
+    async fn written(&self) {
+        let generation = self.generation;
+        let _ = self
+            .commands
+            .send(Command::LinkWritten { generation })
+            .await;
+    }
 }

@@ -6,16 +6,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::CloseFrame;
 use longwire_protocol::Message;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::pipe::Pipe;
 use super::{close, recorder};
 use crate::app::App;
-use crate::bus::{
-    FromSession, LiveSession, NewViewer, OpenError, Present, SessionState, ToSession,
-};
+use crate::bus::{Closing, LiveSession, NewViewer, OpenError, Present, SessionState, ToSession};
 use crate::ids::DeviceId;
 use crate::session::{
     CloseReason, DeviceSessions, Effect, EndReason, Happened, Input, LinkKind, Record, ViewerId,
@@ -29,38 +26,24 @@ const BATCH: usize = 64;
 pub(super) const COMMANDS_MAX: usize = 256;
 const RECORDS_MAX: usize = 1024;
 
+/// Messages that wait for a websocket's room. One that lets more of them gather does not read.
+const WAITING_MAX: usize = 512;
+
 /// Operators' ends at once on one device; a real agent has no more than 16 shells.
 const VIEWERS_MAX: usize = 64;
 
 /// How long a link may take to send what is before its close.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 
-/// What a device said, and its share of the room that its link may fill.
-pub(super) type Said = (Message, OwnedSemaphorePermit);
-
-/// What goes to a device's websocket.
-#[derive(Debug)]
-pub(super) enum ToLink {
-    /// To be sent.
-    Message(Message),
-    /// To be closed after what came before.
-    Close(EndReason),
-}
+/// What a device said, and what that costs it until it was dealt with.
+pub(super) type Said = (Message, u32);
 
 /// The driver's side of a device's websocket.
 pub(super) struct LinkEnd {
     /// Numbers grow; a higher one replaces a lower one.
     pub(super) generation: u64,
     pub(super) said: mpsc::Receiver<Said>,
-    pub(super) to_device: mpsc::Sender<ToLink>,
-    /// Overtakes everything else: the websocket is to be closed now.
-    pub(super) cut: oneshot::Sender<CloseFrame>,
-}
-
-/// The driver's side of an operator's websocket.
-pub(super) struct ViewerEnd {
-    pub(super) from_session: mpsc::Sender<FromSession>,
-    pub(super) cut: oneshot::Sender<CloseReason>,
+    pub(super) pipe: Pipe,
 }
 
 /// What the driver is told.
@@ -69,18 +52,14 @@ pub(super) enum Command {
     LinkUp(LinkEnd),
     /// A websocket of the device has ended.
     LinkDown { generation: u64 },
-    /// Messages have been written to a websocket of the device.
-    LinkWritten {
-        generation: u64,
-        messages: usize,
-        bytes: usize,
-    },
+    /// A message has been written to a websocket of the device.
+    LinkWritten { generation: u64 },
     /// An operator's end wants a session.
     Attach {
         viewer: ViewerId,
         sid: String,
         new: NewViewer,
-        end: ViewerEnd,
+        pipe: Pipe,
         answer: oneshot::Sender<Result<(), OpenError>>,
     },
     /// The opening of a session has been written down, or could not be.
@@ -97,16 +76,68 @@ pub(super) struct Queues {
 
 struct Link {
     generation: u64,
-    to_device: mpsc::Sender<ToLink>,
-    cut: Option<oneshot::Sender<CloseFrame>>,
+    outbox: Outbox,
     /// It is being closed, and why, and by when it must be.
     leaving: Option<(EndReason, Instant)>,
 }
 
 /// An operator's end and its session.
 struct Seat {
-    end: ViewerEnd,
+    outbox: Outbox,
     session: LiveSession,
+}
+
+/// What goes to a websocket, in order, as there is room.
+struct Outbox {
+    pipe: Pipe,
+    waiting: VecDeque<Waiting>,
+    /// Bytes of the messages that are being written.
+    under_way: VecDeque<usize>,
+}
+
+enum Waiting {
+    Message(Message),
+    Close(Closing),
+}
+
+impl Outbox {
+    fn new(pipe: Pipe) -> Self {
+        Self {
+            pipe,
+            waiting: VecDeque::new(),
+            under_way: VecDeque::new(),
+        }
+    }
+
+    /// False if the other side lets it run full.
+    fn push(&mut self, what: Waiting) -> bool {
+        let fits = self.waiting.len() < WAITING_MAX;
+        if fits {
+            self.waiting.push_back(what);
+            self.send();
+        }
+        fits
+    }
+
+    fn send(&mut self) {
+        while self.pipe.has_room() {
+            match self.waiting.pop_front() {
+                Some(Waiting::Message(message)) => {
+                    self.under_way.push_back(message.body.len());
+                    self.pipe.send(message);
+                }
+                Some(Waiting::Close(closing)) => self.pipe.close(closing),
+                None => return,
+            }
+        }
+    }
+
+    /// A message has been written. Returns the bytes of its body.
+    fn written(&mut self) -> usize {
+        self.pipe.written();
+        self.send();
+        self.under_way.pop_front().unwrap_or_default()
+    }
 }
 
 struct Driver {
@@ -193,8 +224,11 @@ impl Driver {
         for (viewer, what) in viewers {
             self.viewer_says(now, viewer, what);
         }
-        for (message, _room) in said {
+        for (message, cost) in said {
             self.handle(now, Input::FromDevice(message));
+            if let Some(link) = &self.link {
+                link.outbox.pipe.refund(cost);
+            }
         }
         self.settle(now);
         self.publish(app);
@@ -216,12 +250,12 @@ impl Driver {
                     self.handle(now, Input::LinkDown);
                 }
             }
-            Command::LinkWritten {
-                generation,
-                messages,
-                bytes,
-            } => {
-                if self.is_present(generation) {
+            Command::LinkWritten { generation } => {
+                if let Some(link) = &mut self.link
+                    && link.generation == generation
+                {
+                    let bytes = link.outbox.written();
+                    let messages = 1;
                     self.handle(now, Input::LinkWritten { messages, bytes });
                 }
             }
@@ -229,10 +263,10 @@ impl Driver {
                 viewer,
                 sid,
                 new,
-                end,
+                pipe,
                 answer,
             } => {
-                let opened = self.attach(now, viewer, sid, new, end);
+                let opened = self.attach(now, viewer, sid, new, pipe);
                 if answer.send(opened).is_err() {
                     // Whoever asked has left meanwhile.
                     self.forget(viewer);
@@ -249,21 +283,18 @@ impl Driver {
     }
 
     fn link_up(&mut self, now: Instant, end: LinkEnd, ending: bool) {
+        let mut outbox = Outbox::new(end.pipe);
         if let Some(link) = &mut self.link {
             if link.generation > end.generation {
-                let _ = end.cut.send(close::replaced());
+                outbox.pipe.cut(close::replaced());
                 return;
             }
-            if let Some(cut) = link.cut.take() {
-                // If it has ended by itself, all the better.
-                let _ = cut.send(close::replaced());
-            }
+            link.outbox.pipe.cut(close::replaced());
         }
         self.said = Some(end.said);
         self.link = Some(Link {
             generation: end.generation,
-            to_device: end.to_device,
-            cut: Some(end.cut),
+            outbox,
             leaving: None,
         });
         let kind = LinkKind::Plain;
@@ -279,7 +310,7 @@ impl Driver {
         viewer: ViewerId,
         sid: String,
         new: NewViewer,
-        end: ViewerEnd,
+        pipe: Pipe,
     ) -> Result<(), OpenError> {
         if self.link.as_ref().is_none_or(|link| link.leaving.is_some()) {
             return Err(OpenError::Disconnected);
@@ -288,7 +319,8 @@ impl Driver {
             return Err(OpenError::TooMany);
         }
         let session = self.session(&sid, &new);
-        self.viewers.insert(viewer, Seat { end, session });
+        let outbox = Outbox::new(pipe);
+        self.viewers.insert(viewer, Seat { outbox, session });
         self.has_changed = true;
         let attach = Input::Attach {
             viewer,
@@ -307,11 +339,18 @@ impl Driver {
                 message,
                 cost,
             },
-            ToSession::Written { messages, output } => Input::ViewerWritten {
-                viewer,
-                messages,
-                output,
-            },
+            ToSession::Written => {
+                let Some(seat) = self.viewers.get_mut(&viewer) else {
+                    return;
+                };
+                let output = seat.outbox.written();
+                let messages = 1;
+                Input::ViewerWritten {
+                    viewer,
+                    messages,
+                    output,
+                }
+            }
             ToSession::End(why) => Input::EndViewer(viewer, why),
             ToSession::Gone => {
                 self.forget(viewer);
@@ -328,15 +367,11 @@ impl Driver {
     }
 
     fn settle(&mut self, now: Instant) {
-        if let Some(Link {
-            leaving: Some((why, by)),
-            cut,
-            ..
-        }) = &mut self.link
-            && *by <= now
-            && let Some(cut) = cut.take()
+        if let Some(link) = &mut self.link
+            && let Some((why, by)) = link.leaving
+            && by <= now
         {
-            let _ = cut.send(close::link(*why));
+            link.outbox.pipe.cut(close::link(why));
         }
         let mut effects = Vec::new();
         self.sessions.settle(now, &mut effects);
@@ -353,22 +388,24 @@ impl Driver {
     fn carry_out(&mut self, now: Instant, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::ToDevice(message) => self.tell_device(ToLink::Message(message)),
+                Effect::ToDevice(message) => self.tell_device(Waiting::Message(message)),
                 Effect::CloseLink(why) => {
-                    self.tell_device(ToLink::Close(why));
+                    self.tell_device(Waiting::Close(close::link(why)));
                     if let Some(link) = &mut self.link {
                         link.leaving = Some((why, now + LEAVE_MAX));
                     }
                 }
                 Effect::CutLink => self.cut_link(close::silent()),
                 Effect::ToViewer(viewer, message) => {
-                    self.tell_viewer(viewer, FromSession::Message(message));
+                    self.tell_viewer(viewer, Waiting::Message(message));
                 }
                 Effect::Credit(viewer, credits) => {
-                    self.tell_viewer(viewer, FromSession::Credit(credits));
+                    if let Some(seat) = self.viewers.get(&viewer) {
+                        seat.outbox.pipe.refund(credits);
+                    }
                 }
                 Effect::CloseViewer(viewer, reason) => {
-                    self.tell_viewer(viewer, FromSession::Close(reason));
+                    self.tell_viewer(viewer, Waiting::Close(close::viewer(reason)));
                 }
                 Effect::CutViewer(viewer, reason) => self.cut_viewer(viewer, reason),
                 Effect::Record(record) => self.record(record),
@@ -376,38 +413,33 @@ impl Driver {
         }
     }
 
-    fn tell_device(&mut self, what: ToLink) {
-        let Some(link) = &self.link else {
-            return;
-        };
-        if let Err(TrySendError::Full(_)) = link.to_device.try_send(what) {
+    fn tell_device(&mut self, what: Waiting) {
+        if let Some(link) = &mut self.link
+            && !link.outbox.push(what)
+        {
             // It asks for more answers than it reads.
             self.cut_link(close::untaken());
         }
     }
 
-    fn cut_link(&mut self, frame: CloseFrame) {
-        let cut = self.link.as_mut().and_then(|link| link.cut.take());
-        if let Some(cut) = cut {
-            // If it has ended by itself, all the better.
-            let _ = cut.send(frame);
+    fn cut_link(&mut self, closing: Closing) {
+        if let Some(link) = &mut self.link {
+            link.outbox.pipe.cut(closing);
         }
     }
 
-    fn tell_viewer(&mut self, viewer: ViewerId, what: FromSession) {
-        let Some(seat) = self.viewers.get(&viewer) else {
-            return;
-        };
-        if let Err(TrySendError::Full(_)) = seat.end.from_session.try_send(what) {
+    fn tell_viewer(&mut self, viewer: ViewerId, what: Waiting) {
+        if let Some(seat) = self.viewers.get_mut(&viewer)
+            && !seat.outbox.push(what)
+        {
             self.cut_viewer(viewer, CloseReason::TooSlow);
             self.inputs.push_back(Input::ViewerGone(viewer));
         }
     }
 
     fn cut_viewer(&mut self, viewer: ViewerId, reason: CloseReason) {
-        if let Some(seat) = self.forget(viewer) {
-            // If it has ended by itself, all the better.
-            let _ = seat.end.cut.send(reason);
+        if let Some(mut seat) = self.forget(viewer) {
+            seat.outbox.pipe.cut(close::viewer(reason));
         }
     }
 

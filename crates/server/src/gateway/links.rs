@@ -5,26 +5,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use axum::extract::ws::CloseFrame;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::device;
 use super::displaced::Displaced;
-use super::driver::{self, COMMANDS_MAX, Command, LinkEnd, Queues, Said, ToLink, ViewerEnd};
+use super::driver::{self, COMMANDS_MAX, Command, LinkEnd, Queues, Said};
 use super::live::LiveSessions;
+use super::pipe::{self, Mouth};
 use super::pulse::Pulse;
 use crate::app::App;
-use crate::bus::{LiveSession, NewViewer, OpenError, SessionChange, Terminal, ToSession};
+use crate::bus::{self, LiveSession, NewViewer, OpenError, SessionChange, Terminal, ToSession};
 use crate::ids::DeviceId;
-use crate::session::{QUEUE_MESSAGES_MAX, ViewerId};
+use crate::session::ViewerId;
 use crate::time::Timestamp;
 
 /// Presence changes that a slow listener may be behind.
 const PRESENCE_MAX: usize = 1024;
 
-/// Messages from a device that wait for its driver, and to it that wait for its socket.
+/// Messages from a device that wait for its driver.
 const SAID_MAX: usize = 64;
-const TO_LINK_MAX: usize = 512;
 
 /// A device came or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +74,7 @@ pub(super) struct NewLink {
     pub(super) generation: u64,
     pub(super) commands: mpsc::Sender<Command>,
     pub(super) said: mpsc::Sender<Said>,
-    pub(super) to_device: mpsc::Receiver<ToLink>,
-    pub(super) cut: oneshot::Receiver<CloseFrame>,
+    pub(super) mouth: Mouth,
     pub(super) pulse: Arc<Pulse>,
 }
 
@@ -160,17 +159,13 @@ impl Links {
             (device.commands.clone(), device.viewers.clone())
         };
         let viewer = ViewerId(self.next());
-        let (to_viewer, from_session) = mpsc::channel(QUEUE_MESSAGES_MAX);
-        let (cut, to_be_cut) = oneshot::channel();
+        let (pipe, Mouth { queue, cut }) = pipe::new(bus::CREDITS);
         let (answer, answered) = oneshot::channel();
         let attach = Command::Attach {
             viewer,
             sid: Uuid::new_v4().to_string(),
             new,
-            end: ViewerEnd {
-                from_session: to_viewer,
-                cut,
-            },
+            pipe,
             answer,
         };
         let gone = |_| OpenError::Disconnected;
@@ -182,23 +177,21 @@ impl Links {
         Ok(Terminal {
             viewer,
             to_session,
-            from_session,
-            cut: to_be_cut,
+            from_session: queue,
+            cut,
         })
     }
 
     /// A device has connected: its link replaces the one before.
     pub(super) async fn connect(&self, app: &App, device: DeviceId) -> NewLink {
         let (say, said) = mpsc::channel(SAID_MAX);
-        let (to_device, to_be_sent) = mpsc::channel(TO_LINK_MAX);
-        let (cut, to_be_cut) = oneshot::channel();
+        let (pipe, mouth) = pipe::new(device::CREDITS);
         let pulse = Arc::new(Pulse::default());
         let (commands, generation) = self.stand(app, device, &pulse);
         let end = LinkEnd {
             generation,
             said,
-            to_device,
-            cut,
+            pipe,
         };
         // Without a driver (the server ends) the link's side of `cut` is dropped, and the link with it.
         let _ = commands.send(Command::LinkUp(end)).await;
@@ -206,8 +199,7 @@ impl Links {
             generation,
             commands,
             said: say,
-            to_device: to_be_sent,
-            cut: to_be_cut,
+            mouth,
             pulse,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade, close_code};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite;
 
 use super::close;
 use super::pulse::Pulse;
+use crate::bus::Closing;
 
 /// How long a peer may be silent while it is listened to. Its pongs count.
 const SILENCE_MAX: Duration = Duration::from_secs(70);
@@ -33,7 +34,7 @@ pub(super) enum Ending {
     /// The peer has left or is lost.
     Gone,
     /// It is closed from this side.
-    Close(CloseFrame),
+    Close(Closing),
 }
 
 /// Sets the limits that all websockets of the server have.
@@ -68,7 +69,7 @@ impl Incoming {
         loop {
             let Ok(frame) = timeout(SILENCE_MAX, self.stream.next()).await else {
                 let reason = "no sign of life for 70 seconds";
-                return Err(Ending::Close(close::frame(close_code::AWAY, reason)));
+                return Err(Ending::Close(close::with(close_code::AWAY, reason)));
             };
             let bytes = match frame {
                 None => return Err(Ending::Gone),
@@ -89,7 +90,7 @@ impl Incoming {
             let size = bytes.len();
             return match decode(bytes) {
                 Ok(message) => Ok((message, size)),
-                Err(error) => Err(Ending::Close(close::frame(
+                Err(error) => Err(Ending::Close(close::with(
                     close_code::INVALID,
                     error.to_string(),
                 ))),
@@ -119,7 +120,7 @@ impl Incoming {
             | Error::Http(_)
             | Error::HttpFormat(_) => return Ending::Gone,
         };
-        Ending::Close(close::frame(code, reason))
+        Ending::Close(close::with(code, reason))
     }
 
     /// Reads until the peer has left, for a short while.
@@ -169,10 +170,12 @@ async fn in_time(write: impl Future<Output = Result<(), axum::Error>>) -> Result
 
 /// Ends a websocket.
 pub(super) async fn finish(ending: Ending, mut incoming: Incoming, mut outgoing: Outgoing) {
-    let Ending::Close(frame) = ending else {
+    let Ending::Close(closing) = ending else {
         return;
     };
-    let close = outgoing.sink.send(Frame::Close(Some(frame)));
+    let close = outgoing
+        .sink
+        .send(Frame::Close(Some(close::frame(closing))));
     if !matches!(timeout(GOODBYE_MAX, close).await, Ok(Ok(()))) {
         return;
     }

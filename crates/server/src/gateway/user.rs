@@ -7,20 +7,21 @@ use axum::extract::ws::{WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use longwire_protocol::{Receiver, proto, shell};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
+use longwire_protocol::{Message, Receiver};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::close;
 use super::pulse::Pulse;
+use super::pump::{Owner, Pump};
 use super::socket::{self, Ending, Incoming, Outgoing};
 use crate::access::{self, Granted, Permission, Scope};
 use crate::app::App;
 use crate::auth::{Peer, Principal};
-use crate::bus::{self, CREDITS, FromSession, NewViewer, OpenError, Terminal, ToSession};
+use crate::bus::{CREDITS, NewViewer, OpenError, Terminal, ToSession};
 use crate::error::ApiError;
 use crate::ids::DeviceId;
-use crate::session::{EndReason, Owner, ViewerId, ViewerKind};
+use crate::session::{self, EndReason, ViewerId, ViewerKind};
 use crate::time::Timestamp;
 
 /// The subprotocol of real peers: chosen when offered, and what no subprotocol means.
@@ -28,9 +29,6 @@ pub(super) const PLAIN_PROTOCOL: &str = "protomsg/msgpack";
 
 /// The subprotocol of our own page.
 const OWN_PROTOCOL: &str = "longwire.v1";
-
-/// What is taken from the queue at a time.
-const BATCH: usize = 64;
 
 /// How often an operator's end is pinged. Browsers cannot do it themselves.
 const PING_EVERY: Duration = Duration::from_secs(25);
@@ -62,7 +60,7 @@ pub async fn user_connect(
         Some(_) | None => ViewerKind::Plain,
     };
     let viewer = NewViewer {
-        owner: Owner::new(&granted, Some(address)),
+        owner: session::Owner::new(&granted, Some(address)),
         kind,
     };
     let tasks = app.tasks.clone();
@@ -107,11 +105,11 @@ async fn serve(
                 OpenError::Disconnected => close_code::AWAY,
                 OpenError::TooMany => close_code::AGAIN,
             };
-            Ending::Close(close::frame(code, error.to_string()))
+            Ending::Close(close::with(code, error.to_string()))
         }
     };
-    if let Ending::Close(frame) = &ending {
-        tracing::info!(%device, code = frame.code, reason = frame.reason.as_str(), "terminal closed by the server");
+    if let Ending::Close(closing) = &ending {
+        tracing::info!(%device, code = closing.code, reason = %closing.reason, "terminal closed by the server");
     }
     socket::finish(ending, incoming, outgoing).await;
 }
@@ -131,11 +129,16 @@ async fn run(
         cut,
     } = terminal;
     let session = Session { viewer, to_session };
-    let credits = Semaphore::new(CREDITS as usize);
+    let pump = Pump {
+        owner: &session,
+        queue: from_session,
+        credits: CREDITS,
+        ping_every: PING_EVERY,
+        pulse: &Pulse::default(),
+    };
     let ending = tokio::select! {
-        ending = listen(incoming, &session, &credits) => ending,
-        ending = talk(outgoing, from_session, &session, &credits) => ending,
-        reason = cut => reason.map_or(Ending::Gone, |reason| Ending::Close(close::viewer(reason))),
+        ending = pump.run(incoming, outgoing) => ending,
+        closing = cut => closing.map_or(Ending::Gone, Ending::Close),
         ending = watch_rights(app, principal, device, &session) => ending,
     };
     session.tell(ToSession::Gone).await;
@@ -155,79 +158,15 @@ impl Session {
     }
 }
 
-/// Hands on what the operator's end says, as far as it can pay for it.
-async fn listen(incoming: &mut Incoming, session: &Session, credits: &Semaphore) -> Ending {
-    let pulse = Pulse::default();
-    loop {
-        let (message, size) = match incoming.next(&pulse).await {
-            Ok(next) => next,
-            Err(ending) => return ending,
-        };
-        let cost = bus::cost(size);
-        let Ok(paid) = credits.acquire_many(cost).await else {
-            return Ending::Gone;
-        };
-        // They come back from the session.
-        paid.forget();
-        session.tell(ToSession::Said { message, cost }).await;
+impl Owner for &Session {
+    async fn said(&self, message: Message, cost: u32) -> bool {
+        self.tell(ToSession::Said { message, cost }).await;
+        true
     }
-}
 
-/// Sends what the session says, and pings.
-async fn talk(
-    outgoing: &mut Outgoing,
-    mut queue: mpsc::Receiver<FromSession>,
-    session: &Session,
-    credits: &Semaphore,
-) -> Ending {
-    let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        let sent = tokio::select! {
-            count = queue.recv_many(&mut batch, BATCH) => {
-                if count == 0 {
-                    // The reason comes by the other road.
-                    return std::future::pending().await;
-                }
-                send(outgoing, &mut batch, session, credits).await
-            }
-            _ = pings.tick() => outgoing.ping().await,
-        };
-        if let Err(ending) = sent {
-            return ending;
-        }
+    async fn written(&self) {
+        self.tell(ToSession::Written).await;
     }
-}
-
-async fn send(
-    outgoing: &mut Outgoing,
-    batch: &mut Vec<FromSession>,
-    session: &Session,
-    credits: &Semaphore,
-) -> Result<(), Ending> {
-    let (mut messages, mut output) = (0, 0);
-    for item in batch.drain(..) {
-        match item {
-            FromSession::Message(message) => {
-                messages += 1;
-                if message.proto == proto::SHELL && message.typ == shell::typ::SHELL {
-                    output += message.body.len();
-                }
-                outgoing.feed(&message).await?;
-            }
-            FromSession::Credit(given) => credits.add_permits(given as usize),
-            FromSession::Close(reason) => {
-                outgoing.flush().await?;
-                return Err(Ending::Close(close::viewer(reason)));
-            }
-        }
-    }
-    outgoing.flush().await?;
-    if messages > 0 {
-        session.tell(ToSession::Written { messages, output }).await;
-    }
-    Ok(())
 }
 
 /// Ends the session when its operator has signed out or lost the right. The websocket is then closed by

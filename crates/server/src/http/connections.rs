@@ -1,6 +1,7 @@
 //! Accepts connections and serves HTTP/1.1 on them until the server ends.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -28,6 +30,10 @@ const CONNECTIONS_MAX: usize = 100_000;
 /// How long a peer may take for the TLS handshake, and then for the head of each request.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes that may wait in the kernel unsent. What comes later, such as the echo of a key, waits behind them;
+/// what is on its way is not counted, so that distant peers are not slowed down.
+const UNSENT_MAX: u32 = 64 * 1024;
 
 /// Longest request head in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -79,8 +85,7 @@ async fn connection(
     router: Router,
     shutdown: CancellationToken,
 ) {
-    // Keystrokes are small and must not wait for more of them.
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = prepare(&stream) {
         tracing::debug!(%error, "connection ended before it began");
         return;
     }
@@ -97,6 +102,12 @@ async fn connection(
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
+}
+
+/// Keystrokes are small and must neither wait for more of them nor behind much else.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_MAX)
 }
 
 async fn requests<S>(stream: S, peer: IpAddr, router: Router, shutdown: CancellationToken)
