@@ -144,7 +144,7 @@ fn seconds(value: &HeaderValue) -> Option<Duration> {
 
 /// hyper's IO traits on a tokio stream. The bytes take a detour over a small buffer, which spares
 /// an `unsafe` and costs nothing that counts at a handful of requests a day.
-struct HyperStream(Stream);
+pub(crate) struct HyperStream(pub(crate) Stream);
 
 impl hyper::rt::Read for HyperStream {
     fn poll_read(

@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod connection;
 pub mod dial;
@@ -21,5 +22,6 @@ mod route;
 mod router;
 pub mod server_url;
 mod session;
+mod shared_end;
 mod status;
 pub mod tls;

@@ -13,8 +13,12 @@ use std::process::Stdio;
 
 use nix::fcntl::{OFlag, open};
 use nix::pty::{posix_openpt, ptsname_r, unlockpt};
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{
+    FlushArg, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, tcflush, tcgetattr,
+    tcsetattr,
+};
 use nix::unistd::{Pid, Uid, fchown};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -97,8 +101,11 @@ pub(crate) enum Read {
 #[derive(Debug)]
 pub(crate) struct Pty {
     master: AsyncFd<OwnedFd>,
-    _slave: OwnedFd,
+    slave: OwnedFd,
 }
+
+/// A character that the terminal turns into a signal at present, and that signal.
+pub(crate) type SignalKey = (u8, Signal);
 
 impl Pty {
     /// Opens a pseudo-terminal and starts a program on it, in a POSIX session of its own with the
@@ -130,13 +137,7 @@ impl Pty {
         let child = start(launch, &slave)?;
         let master =
             watch(master, Interest::READABLE | Interest::WRITABLE).map_err(SpawnError::Terminal)?;
-        Ok((
-            Self {
-                master,
-                _slave: slave,
-            },
-            child,
-        ))
+        Ok((Self { master, slave }, child))
     }
 
     /// Waits until there may be something to read; cancel safe.
@@ -168,6 +169,69 @@ impl Pty {
                 Ok(nix::unistd::write(master, bytes)?)
             })
             .await
+    }
+
+    /// Writes a prefix of `bytes`, or says by `None` that the terminal takes nothing now; never waits.
+    pub(crate) fn write_now(&self, bytes: &[u8]) -> io::Result<Option<usize>> {
+        // The kernel itself is asked: the runtime may not have heard yet that there is room.
+        match nix::unistd::write(self.master.get_ref(), bytes) {
+            Ok(count) => return Ok(Some(count)),
+            Err(nix::Error::EAGAIN) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // Once more for the runtime, which from now on has to wait for room.
+        let again = self.master.try_io(Interest::WRITABLE, |master| {
+            Ok(nix::unistd::write(master, bytes)?)
+        });
+        match again {
+            Ok(count) => Ok(Some(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the terminal may take something; cancel safe.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.master.writable().await.map(drop)
+    }
+
+    /// The characters that the terminal turns into signals, as its program has set it.
+    pub(crate) fn signal_keys(&self) -> Vec<SignalKey> {
+        let Ok(settings) = tcgetattr(&self.slave) else {
+            return Vec::new();
+        };
+        if !settings.local_flags.contains(LocalFlags::ISIG) {
+            return Vec::new();
+        }
+        [
+            (SpecialCharacterIndices::VINTR, Signal::SIGINT),
+            (SpecialCharacterIndices::VQUIT, Signal::SIGQUIT),
+            (SpecialCharacterIndices::VSUSP, Signal::SIGTSTP),
+        ]
+        .into_iter()
+        .filter_map(|(index, signal)| Some((*settings.control_chars.get(index as usize)?, signal)))
+        // 0 is how a terminal says that it has no such key.
+        .filter(|(key, _)| *key != 0)
+        .collect()
+    }
+
+    /// Does what the terminal does for a signal key, although it takes no more input: what waits in
+    /// it is thrown away, unless its program wants to keep it, and the foreground job is signalled.
+    pub(crate) fn interrupt(&self, signal: Signal) -> io::Result<()> {
+        let keeps = tcgetattr(&self.slave)?
+            .local_flags
+            .contains(LocalFlags::NOFLSH);
+        if !keeps {
+            tcflush(&self.slave, FlushArg::TCIFLUSH)?;
+        }
+        // SAFETY: the descriptor is open; TIOCSIG takes the signal's number as its argument.
+        check(unsafe {
+            libc::ioctl(
+                self.master.as_raw_fd(),
+                libc::TIOCSIG,
+                signal as libc::c_int,
+            )
+        })
     }
 
     /// Sets the window size; the kernel tells the foreground process group (SIGWINCH).

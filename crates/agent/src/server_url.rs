@@ -105,13 +105,6 @@ impl ServerUrl {
         }
     }
 
-    /// The address of a websocket endpoint, such as `wss://host/path`.
-    #[must_use]
-    pub fn websocket(&self, path: &str) -> String {
-        let scheme = if self.secure { "wss" } else { "ws" };
-        format!("{scheme}://{}{path}", self.authority())
-    }
-
     /// A loopback address, or the name that by RFC 6761 means one.
     #[must_use]
     pub fn is_this_machine(&self) -> bool {
@@ -151,24 +144,14 @@ mod tests {
 
     #[test]
     fn an_origin_is_what_counts() {
-        for (text, origin, websocket) in [
-            (
-                "https://Example.com",
-                "https://example.com",
-                "wss://example.com/p",
-            ),
-            ("https://h:8443/a/b?c", "https://h:8443", "wss://h:8443/p"),
-            (
-                "http://127.0.0.1:37001",
-                "http://127.0.0.1:37001",
-                "ws://127.0.0.1:37001/p",
-            ),
-            ("http://[::1]:80/", "http://[::1]", "ws://[::1]/p"),
-            ("ws://localhost", "http://localhost", "ws://localhost/p"),
+        for (text, origin) in [
+            ("https://Example.com", "https://example.com"),
+            ("https://h:8443/a/b?c", "https://h:8443"),
+            ("http://127.0.0.1:37001", "http://127.0.0.1:37001"),
+            ("http://[::1]:80/", "http://[::1]"),
+            ("ws://localhost", "http://localhost"),
         ] {
-            let url = parsed(text).unwrap();
-            assert_eq!(url.to_string(), origin);
-            assert_eq!(url.websocket("/p"), websocket);
+            assert_eq!(parsed(text).unwrap().to_string(), origin);
         }
         assert_eq!(parsed("http://[::1]:1").unwrap().host(), "::1");
         assert_eq!(parsed("https://h").unwrap().port(), 443);

@@ -42,7 +42,7 @@ fn line(status: &Status, seconds: u64) -> String {
     };
     let link = match *status.link.borrow() {
         LinkState::Down => "not connected",
-        LinkState::Plain => "connected",
+        LinkState::Plain | LinkState::Longwire => "connected",
     };
     let shells = *status.shells.borrow();
     format!("status: {identity}, {link}, shells: {shells}, running for {seconds} s")

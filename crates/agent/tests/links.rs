@@ -24,12 +24,15 @@ async fn nobody_connects(server: &Server, time: Duration) {
 }
 
 #[tokio::test]
-async fn item_41_connects_to_the_fixed_path_with_a_bearer_token_and_offers_nothing() {
+async fn item_41_connects_to_the_fixed_path_with_a_bearer_token_and_no_extension() {
     let (agent, server, peer) = connected(config()).await;
     assert_eq!(peer.path, "/api/devices/v1/deviceconnect/connect");
     assert_eq!(peer.headers["authorization"], "Bearer token");
     assert!(!peer.headers.contains_key("sec-websocket-extensions"));
-    assert!(!peer.headers.contains_key("sec-websocket-protocol"));
+    assert_eq!(
+        peer.headers["sec-websocket-protocol"],
+        "longwire.v1, protomsg/msgpack"
+    );
     assert!(!peer.headers.contains_key("origin"));
     nobody_connects(&server, Duration::from_millis(300)).await;
     agent.end().await;

@@ -1,35 +1,32 @@
-//! One link, from the first message to the last: reads, writes, keeps the heartbeat, and says why
-//! it ended.
-//!
-//! This is the plain protocol's link. A link that resumes by offset will stand beside it, chosen in
-//! the handshake.
+//! One link, from the first message to the last: reads, keeps the heartbeat, and says why it ended.
+//! What is spoken on it was chosen in the handshake.
 
 use std::future::pending;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
-use longwire_protocol::limits::{OUR_READ_LIMIT, SEND_LIMIT};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use futures_util::StreamExt;
+use futures_util::stream::SplitStream;
+use longwire_link::{Generation, LinkError};
+use longwire_protocol::decode;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tokio_util::sync::CancellationToken;
 
 use super::heartbeat::{Beat, LinkHeartbeat};
 use super::outbox::{Answers, LinkState, LinkSwitch, Queues};
+use super::upgrade::Spoken;
+use super::writing::{LAST_WRITES, close, discard, write, write_stream};
 use crate::identity::{Authorization, Credentials, Identity};
 use crate::router::Router;
 
 /// Payload of the client's pings, as real agents send it.
 const PING_PAYLOAD: &[u8] = b"60";
-/// How long a link that ends on purpose may take to send what is queued.
-const LAST_WRITES: Duration = Duration::from_millis(500);
 /// How long shells may take to end when the device is no longer authorised, or the agent ends.
 /// With [`LAST_WRITES`] this stays under three seconds.
 const LAST_SHELLS: Duration = Duration::from_millis(2300);
@@ -47,11 +44,13 @@ pub(crate) enum LinkEnd {
     Lost(String),
     /// The server announced a message of so many bytes.
     TooLarge(usize),
+    /// The server broke the rules of the stream.
+    Broken(LinkError),
     /// Nothing was heard for 60 seconds.
     Silent,
     /// There are other credentials: connect with those at once.
     NewCredentials,
-    /// The device is not authorised any more; its shells have been stopped.
+    /// The device is not authorised any more; the shells of plain links have been stopped.
     Denied,
     /// The agent is ending; its shells have been stopped.
     Shutdown,
@@ -76,6 +75,7 @@ pub(crate) struct Surroundings<'a> {
 /// Runs a link until it ends, and closes it.
 pub(crate) async fn run<S>(
     socket: WebSocketStream<S>,
+    spoken: Spoken,
     credentials: &Credentials,
     around: Surroundings<'_>,
 ) -> LinkEnd
@@ -92,38 +92,77 @@ where
     } = around;
     let (mut sink, mut stream) = socket.split();
     let finish = CancellationToken::new();
-    router.sessions().new_link();
-    switch.set(LinkState::Plain);
-    let end = {
+    let end = router.stream().clone();
+    let pulse = match spoken {
+        Spoken::Plain => {
+            router.sessions().new_link();
+            switch.set(LinkState::Plain);
+            Pulse::Plain(LinkHeartbeat::new(Instant::now()))
+        }
+        Spoken::Longwire => {
+            let generation = end.connected();
+            switch.set(LinkState::Longwire);
+            Pulse::Streamed(generation)
+        }
+    };
+    let generation = pulse.generation();
+    let link_end = {
         let mut reader = Reader {
             router,
             answers,
             identity,
             shutdown,
             credentials,
+            pulse,
         };
-        let mut writing = Box::pin(write(&mut sink, queues, &finish));
-        let end = tokio::select! {
-            end = reader.run(&mut stream) => end,
+        let mut writing = Box::pin(async {
+            match generation {
+                None => write(&mut sink, queues, &finish).await,
+                Some(_) => write_stream(&mut sink, queues, &end, &finish).await,
+            }
+        });
+        let link_end = tokio::select! {
+            link_end = reader.run(&mut stream) => link_end,
             error = &mut writing => broken(&error),
         };
         // Before the last writes: they end when no shell adds to them.
         switch.set(LinkState::Down);
         if matches!(
-            end,
+            link_end,
             LinkEnd::NewCredentials | LinkEnd::Denied | LinkEnd::Shutdown
         ) {
             finish.cancel();
             let _ = timeout(LAST_WRITES, writing).await;
         }
-        end
+        link_end
     };
-    if close(&mut sink, &end).await
+    if let Some(generation) = generation {
+        end.disconnected(generation);
+    }
+    if close(&mut sink, &link_end).await
         && let Ok(mut socket) = stream.reunite(sink)
     {
         let _ = timeout(LAST_WRITES, discard(socket.get_mut())).await;
     }
-    end
+    link_end
+}
+
+/// How the two sides know of each other that they are there.
+enum Pulse {
+    /// By the websocket's pings and by whatever comes.
+    Plain(LinkHeartbeat),
+    /// By messages; the stream's end sees to it.
+    Streamed(Generation),
+}
+
+impl Pulse {
+    /// Which link of the stream this is.
+    fn generation(&self) -> Option<Generation> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Streamed(generation) => Some(*generation),
+        }
+    }
 }
 
 /// Reads, and everything that is decided while reading.
@@ -133,6 +172,7 @@ struct Reader<'a> {
     identity: &'a mut Identity,
     shutdown: &'a CancellationToken,
     credentials: &'a Credentials,
+    pulse: Pulse,
 }
 
 /// Why the device's shells are being stopped while the link still stands.
@@ -146,18 +186,16 @@ impl Reader<'_> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut heartbeat = LinkHeartbeat::new(Instant::now());
         let mut farewell: Option<Farewell> = None;
         loop {
-            let router_due = self.router.due();
-            let farewell_due = farewell.as_ref().map(|farewell| farewell.until);
-            let due = [Some(heartbeat.due()), router_due, farewell_due];
+            let due = [
+                self.pulse_due(),
+                self.router.due(),
+                farewell.as_ref().map(|farewell| farewell.until),
+            ];
             let due = due.into_iter().flatten().min().unwrap_or_else(Instant::now);
             tokio::select! {
                 frame = stream.next() => {
-                    if heartbeat.heard(Instant::now()) {
-                        self.answers.ping(PING_PAYLOAD);
-                    }
                     if let ControlFlow::Break(end) = self.frame(frame).await {
                         return end;
                     }
@@ -166,24 +204,27 @@ impl Reader<'_> {
                     match self.authorization(changed.is_ok()) {
                         Some(LinkEnd::NewCredentials) => return LinkEnd::NewCredentials,
                         Some(end) => {
-                            farewell = Some(self.stop_shells("the device is not authorised", end));
+                            self.stop_shells(&end);
+                            let until = Instant::now() + LAST_SHELLS;
+                            farewell = Some(Farewell { until, end });
                         }
                         None => {}
                     }
                 }
                 () = self.shutdown.cancelled(), if farewell.is_none() => {
-                    farewell = Some(self.stop_shells("the agent is ending", LinkEnd::Shutdown));
+                    let end = LinkEnd::Shutdown;
+                    self.stop_shells(&end);
+                    let until = Instant::now() + LAST_SHELLS;
+                    farewell = Some(Farewell { until, end });
                 }
-                end = shells_told(self.router, farewell.as_ref()) => return end,
+                end = shells_told(self.router, &self.pulse, farewell.as_ref()) => return end,
                 () = sleep_until(due.into()) => {
                     let now = Instant::now();
                     if let Some(farewell) = farewell.take_if(|farewell| farewell.until <= now) {
                         return farewell.end;
                     }
-                    match heartbeat.check(now) {
-                        Some(Beat::Ping) => self.answers.ping(PING_PAYLOAD),
-                        Some(Beat::Dead) => return LinkEnd::Silent,
-                        None => {}
+                    if let ControlFlow::Break(end) = self.beat(now) {
+                        return end;
                     }
                     self.router.tick(now).await;
                 }
@@ -191,7 +232,35 @@ impl Reader<'_> {
         }
     }
 
+    fn pulse_due(&self) -> Option<Instant> {
+        match &self.pulse {
+            Pulse::Plain(heartbeat) => Some(heartbeat.due()),
+            Pulse::Streamed(_) => self.router.stream().due(),
+        }
+    }
+
+    fn beat(&mut self, now: Instant) -> ControlFlow<LinkEnd> {
+        match &mut self.pulse {
+            Pulse::Plain(heartbeat) => match heartbeat.check(now) {
+                Some(Beat::Ping) => self.answers.ping(PING_PAYLOAD),
+                Some(Beat::Dead) => return ControlFlow::Break(LinkEnd::Silent),
+                None => {}
+            },
+            Pulse::Streamed(_) => {
+                if self.router.stream().tick().is_err() {
+                    return ControlFlow::Break(LinkEnd::Silent);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     async fn frame(&mut self, frame: Option<Result<Frame, Error>>) -> ControlFlow<LinkEnd> {
+        if let Pulse::Plain(heartbeat) = &mut self.pulse
+            && heartbeat.heard(Instant::now())
+        {
+            self.answers.ping(PING_PAYLOAD);
+        }
         let bytes = match frame {
             Some(Ok(Frame::Binary(bytes))) => bytes,
             // Real peers never look at the kind of a frame.
@@ -206,11 +275,28 @@ impl Reader<'_> {
                 return ControlFlow::Break(LinkEnd::Lost(reason));
             }
         };
-        match timeout(ANSWER_PATIENCE, self.router.receive(bytes)).await {
-            Ok(()) => ControlFlow::Continue(()),
+        match timeout(ANSWER_PATIENCE, self.message(bytes)).await {
+            Ok(Ok(())) => ControlFlow::Continue(()),
+            Ok(Err(error)) => ControlFlow::Break(LinkEnd::Broken(error)),
             Err(_) => {
                 let reason = "the server sends without reading".to_owned();
                 ControlFlow::Break(LinkEnd::Lost(reason))
+            }
+        }
+    }
+
+    async fn message(&mut self, bytes: Bytes) -> Result<(), LinkError> {
+        match self.pulse {
+            Pulse::Plain(_) => {
+                self.router.receive(bytes).await;
+                Ok(())
+            }
+            Pulse::Streamed(from) => {
+                let message = decode(bytes).map_err(|_| LinkError::Malformed {
+                    typ: "message".to_owned(),
+                    field: "form",
+                })?;
+                self.router.receive_streamed(from, message).await
             }
         }
     }
@@ -228,98 +314,33 @@ impl Reader<'_> {
         }
     }
 
-    /// Has every shell stopped while the link can still tell of it.
-    fn stop_shells(&mut self, why: &str, end: LinkEnd) -> Farewell {
-        self.router
-            .sessions()
-            .stop_all(&format!("shell stopped: {why}"));
-        Farewell {
-            until: Instant::now() + LAST_SHELLS,
-            end,
+    /// Has shells stopped while the link can still tell of it.
+    fn stop_shells(&mut self, end: &LinkEnd) {
+        let sessions = self.router.sessions();
+        if *end == LinkEnd::Shutdown {
+            sessions.stop_all("the agent is ending");
+        } else {
+            sessions.stop_plain("the device is not authorised");
         }
     }
 }
 
-/// Waits until every shell has ended and said so, if that is what the link is waiting for.
-async fn shells_told(router: &mut Router, farewell: Option<&Farewell>) -> LinkEnd {
-    match farewell {
-        Some(farewell) => {
-            router.sessions().all_told().await;
-            farewell.end.clone()
-        }
-        None => pending().await,
-    }
-}
-
-/// Writes what is queued until the socket breaks, or `finish` is asked for and the queues are
-/// empty. What has waited together is written together.
-async fn write<S>(
-    sink: &mut SplitSink<WebSocketStream<S>, Frame>,
-    queues: &mut Queues,
-    finish: &CancellationToken,
-) -> Error
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    loop {
-        let mut next = tokio::select! {
-            biased;
-            next = queues.next() => Some(next),
-            () = finish.cancelled() => return Error::ConnectionClosed,
-        };
-        let mut size = 0;
-        while let Some(outgoing) = next {
-            let frame = outgoing.into_frame();
-            size += frame.len();
-            if let Err(error) = sink.feed(frame).await {
-                return error;
-            }
-            next = if size < SEND_LIMIT {
-                queues.try_next()
-            } else {
-                None
-            };
-        }
-        if let Err(error) = sink.flush().await {
-            return error;
-        }
-    }
-}
-
-/// Says goodbye as the end deserves. Returns whether a close frame was sent that the peer has to
-/// answer; a peer that does not listen is not waited for.
-async fn close<S>(sink: &mut SplitSink<WebSocketStream<S>, Frame>, end: &LinkEnd) -> bool
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (code, reason) = match end {
-        LinkEnd::Lost(_) | LinkEnd::Silent => return false,
-        LinkEnd::Closed(..) => {
-            // The answer to a close frame is queued already.
-            let _ = timeout(LAST_WRITES, sink.flush()).await;
-            return false;
-        }
-        LinkEnd::TooLarge(size) => {
-            let reason =
-                format!("message too large: {size} bytes, at most {OUR_READ_LIMIT} are taken");
-            (CloseCode::Size, Utf8Bytes::from(reason))
-        }
-        LinkEnd::NewCredentials => (CloseCode::Normal, Utf8Bytes::from_static("new credentials")),
-        LinkEnd::Denied => (
-            CloseCode::Normal,
-            Utf8Bytes::from_static("not authorised any more"),
-        ),
-        LinkEnd::Shutdown => (CloseCode::Away, Utf8Bytes::from_static("agent is ending")),
+/// Waits until the shells that are to end have ended and said so, if that is what the link is waiting
+/// for.
+async fn shells_told(router: &mut Router, pulse: &Pulse, farewell: Option<&Farewell>) -> LinkEnd {
+    let Some(farewell) = farewell else {
+        return pending().await;
     };
-    let frame = Frame::Close(Some(CloseFrame { code, reason }));
-    matches!(timeout(LAST_WRITES, sink.send(frame)).await, Ok(Ok(())))
-}
-
-/// Reads until the peer has closed and keeps nothing. A socket that is dropped with something
-/// unread in it takes back what was sent last, the close frame and its reason included.
-async fn discard(stream: &mut (impl AsyncRead + Unpin)) {
-    let mut buffer = [0; 4096];
-    while let Ok(1..) = stream.read(&mut buffer).await {}
+    if farewell.end == LinkEnd::Shutdown {
+        router.sessions().all_told().await;
+        if let Pulse::Streamed(_) = pulse {
+            // Told is not enough: what the server does not have then is gone with this run.
+            router.stream().settled().await;
+        }
+    } else {
+        router.sessions().plain_told().await;
+    }
+    farewell.end.clone()
 }
 
 fn closed(frame: Option<CloseFrame>) -> LinkEnd {

@@ -7,6 +7,7 @@ mod link;
 pub(crate) mod outbox;
 mod redial;
 mod upgrade;
+mod writing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::link::{LinkEnd, Surroundings};
 use self::outbox::{Answers, LinkSwitch, Queues};
 use self::redial::{Redial, Wait, named_seconds};
-use self::upgrade::UpgradeError;
+use self::upgrade::{Spoken, UpgradeError};
 use crate::config::Config;
 use crate::identity::{Authorization, Credentials, Identity};
 use crate::route;
@@ -96,7 +97,8 @@ impl Connection {
                 }
                 (Authorization::Unknown, _) => self.wait_for_authorization().await,
                 (Authorization::Denied, _) => {
-                    self.stop_shells("the device is not authorised").await;
+                    let sessions = self.router.sessions();
+                    sessions.stop_plain("the device is not authorised");
                     self.wait_for_authorization().await
                 }
             };
@@ -106,7 +108,7 @@ impl Connection {
                 Woken::Shutdown => break,
             }
         }
-        self.stop_shells("the agent is ending").await;
+        self.stop_shells().await;
     }
 
     /// Dials and runs the link to its end. Returns how long to wait before the next try.
@@ -117,13 +119,16 @@ impl Connection {
                 return (None, woken);
             }
         };
-        let socket = match dialled {
-            Ok(socket) => socket,
+        let (socket, spoken) = match dialled {
+            Ok(dialled) => dialled,
             Err(error) => {
                 return (Some(self.not_connected(credentials, &error)), Woken::Dial);
             }
         };
-        log::info!("connected to {}", credentials.server);
+        match spoken {
+            Spoken::Plain => log::info!("connected to {}", credentials.server),
+            Spoken::Longwire => log::info!("connected to {}, longwire.v1", credentials.server),
+        }
         let since = Instant::now();
         let around = Surroundings {
             router: &mut self.router,
@@ -133,7 +138,7 @@ impl Connection {
             identity: &mut self.identity,
             shutdown: &self.shutdown,
         };
-        let end = link::run(socket, credentials, around).await;
+        let end = link::run(socket, spoken, credentials, around).await;
         let lived = since.elapsed();
         match end {
             LinkEnd::Shutdown => (None, Woken::Shutdown),
@@ -152,6 +157,10 @@ impl Connection {
             }
             LinkEnd::TooLarge(size) => {
                 log::error!("the server sent a message of {size} bytes: link closed");
+                (Some(self.redial.lost(lived)), Woken::Dial)
+            }
+            LinkEnd::Broken(error) => {
+                log::error!("the server broke a rule of longwire.v1: {error}");
                 (Some(self.redial.lost(lived)), Woken::Dial)
             }
             LinkEnd::Silent => {
@@ -176,7 +185,8 @@ impl Connection {
             UpgradeError::Answered { .. }
             | UpgradeError::Dial(_)
             | UpgradeError::Request(_)
-            | UpgradeError::Handshake(_)
+            | UpgradeError::Exchange(_)
+            | UpgradeError::Answer(_)
             | UpgradeError::Timeout => self.redial.failed(),
         };
         log::warn!("{error}; next try in {:.1} s", wait.delay.as_secs_f32());
@@ -202,9 +212,9 @@ impl Connection {
         }
     }
 
-    async fn stop_shells(&mut self, why: &str) {
+    async fn stop_shells(&mut self) {
         let sessions = self.router.sessions();
-        sessions.stop_all(&format!("shell stopped: {why}"));
+        sessions.stop_all("the agent is ending");
         if timeout(LAST_SHELLS, sessions.none_left()).await.is_err() {
             log::warn!("some shells have not ended in time");
         }

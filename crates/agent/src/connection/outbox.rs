@@ -1,8 +1,8 @@
 //! What waits to be sent: answers first, then the shells' messages, one shell after another.
 //!
-//! The queues outlive every link. A shell asks for room *before* it reads its pty, and gets none
-//! while the link is down, so output waits in the program that makes it instead of here. Requests
-//! for room are served in the order they were made; that is what makes the shells take turns.
+//! The queues outlive every link. A shell of a plain link asks for room *before* it reads its pty,
+//! and gets none while the link is down. Requests for room are served in the order they were made;
+//! that is what makes the shells take turns.
 
 use std::task::ready;
 
@@ -18,17 +18,20 @@ const SHELL_QUEUE: usize = 1;
 /// Answers that may wait at a time; they are small.
 const ANSWER_QUEUE: usize = 64;
 
-/// What kind of link there is. A link that resumes by offset will be a further kind, and is asked
-/// for where this is matched.
+/// What kind of link there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkState {
     /// None: nothing can be sent.
     Down,
     /// The protocol of every Mender server: what is lost with the link stays lost.
     Plain,
+    /// The stream that goes on after a lost link. Its sessions send through the shared end; those of
+    /// plain links have no place on it.
+    Longwire,
 }
 
-/// The agent is ending: nothing will be sent any more.
+/// Nothing will be sent any more: the agent is ending, or the server has come to speak another
+/// protocol than that of the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("nothing is sent any more")]
 pub(crate) struct Closed;
@@ -43,10 +46,11 @@ pub(crate) struct ShellOutbox {
 impl ShellOutbox {
     /// Waits for the link to be up and for a turn. Cancel safe: a turn once waited for is kept.
     pub(crate) async fn room(&mut self) -> Result<(), Closed> {
-        self.link
-            .wait_for(|link| *link != LinkState::Down)
-            .await
-            .map_err(|_| Closed)?;
+        let is_there = |link: &LinkState| *link != LinkState::Down;
+        let link = *self.link.wait_for(is_there).await.map_err(|_| Closed)?;
+        if link == LinkState::Longwire {
+            return Err(Closed);
+        }
         poll_fn(|cx| self.queue.poll_reserve(cx))
             .await
             .map_err(|_| Closed)
@@ -120,6 +124,11 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
+    /// Follows the state of the link.
+    pub(crate) fn link(&self) -> watch::Receiver<LinkState> {
+        self.link.clone()
+    }
+
     /// Returns the way of one shell.
     pub(crate) fn for_shell(&self) -> ShellOutbox {
         ShellOutbox {
@@ -150,6 +159,19 @@ impl Queues {
             }
         })
         .await
+    }
+
+    /// Waits for the next answer to write; cancel safe.
+    pub(crate) async fn answer(&mut self) -> Outgoing {
+        match self.answers.recv().await {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Returns the next answer to write, if one waits.
+    pub(crate) fn try_answer(&mut self) -> Option<Outgoing> {
+        self.answers.try_recv().ok()
     }
 
     /// Returns the next thing to write, if one waits.

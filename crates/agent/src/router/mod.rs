@@ -2,6 +2,7 @@
 
 mod control;
 mod mender;
+mod stream;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use self::mender::MenderClient;
 use crate::config::Config;
 use crate::connection::outbox::{Answers, Outbox};
 use crate::session::Sessions;
+use crate::shared_end::SharedEnd;
 
 /// Takes the messages of every link, one after another; its sessions outlive the links.
 #[derive(Debug)]
@@ -24,11 +26,13 @@ pub(crate) struct Router {
     control: ControlSessions,
     mender: MenderClient,
     answers: Answers,
+    end: SharedEnd,
 }
 
 impl Router {
     /// Makes a router without sessions.
     pub(crate) fn new(config: Arc<Config>, outbox: Outbox, answers: Answers) -> Self {
+        let end = SharedEnd::new(config.max_shells);
         let mut protocols = Vec::new();
         if !config.terminal_disabled {
             protocols.push(proto::SHELL);
@@ -37,10 +41,11 @@ impl Router {
             protocols.push(proto::MENDER_CLIENT);
         }
         Self {
-            sessions: Sessions::new(Arc::clone(&config), outbox),
+            sessions: Sessions::new(Arc::clone(&config), outbox, end.clone()),
             control: ControlSessions::new(protocols),
             mender: MenderClient::new(answers.clone()),
             answers,
+            end,
             config,
         }
     }
@@ -50,8 +55,8 @@ impl Router {
         &mut self.sessions
     }
 
-    /// Acts on the bytes of one websocket message. Waits only for room for the answer, and briefly
-    /// for a shell that is slow to take input.
+    /// Acts on the bytes of one message of a plain link. Waits only for room for the answer, and
+    /// briefly for a shell that is slow to take input.
     pub(crate) async fn receive(&mut self, bytes: bytes::Bytes) {
         match decode(bytes) {
             Ok(message) if message.proto == proto::SHELL => self.shell(&message).await,

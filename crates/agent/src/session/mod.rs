@@ -1,50 +1,52 @@
 //! The shells of this device, by session id.
 //!
 //! Each runs in a task of its own ([`shell`]); this is the register of them: it opens, finds and
-//! stops them and answers in the words real users know. It knows no websocket and decides nothing
-//! about time.
+//! stops them. Those opened over a plain link are answered for in the words real users know
+//! ([`answers`]), those of the stream through the shared end ([`stream`]). It knows no websocket and
+//! decides nothing about time.
 
+mod answers;
+mod ending;
 mod environment;
 mod expiry;
+mod handle;
 mod heartbeat;
+mod plain;
 mod processes;
 mod shell;
 mod stopping;
+mod stream;
+mod streamed;
+mod wire;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
-use longwire_protocol::limits::OUR_READ_LIMIT;
-use longwire_protocol::shell::{FromDevice, Stop, Winsize, text};
+use longwire_protocol::shell::{Stop, Winsize, text};
 use nix::unistd::geteuid;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
+use self::ending::StopOrder;
 use self::expiry::ExpiryLimits;
-use self::shell::{Input, Order, Shell, StopOrder};
+use self::handle::{Handle, InputWay};
+use self::shell::Shell;
+use self::wire::{Order, Wire};
 use crate::config::Config;
 use crate::connection::outbox::Outbox;
-use crate::limits::{OverLimit, ShellLimits, Slot};
+use crate::limits::{OverLimit, ShellLimits};
 use crate::pty::{Account, Launch, Pty};
+use crate::shared_end::SharedEnd;
 
-/// What a waiting message costs beside its bytes.
-const INPUT_OVERHEAD: usize = 256;
-/// Bytes of input that may wait for one shell to take them. The largest message fits.
-const INPUT_BUFFER: usize = OUR_READ_LIMIT + INPUT_OVERHEAD;
 /// Orders that may wait for one shell.
 const ORDERS: usize = 1024;
-/// How long a message may wait for a shell that is slow to take its input. The plain protocol has
-/// no way to slow down one session, so while this lasts the whole link waits.
-const INPUT_PATIENCE: Duration = Duration::from_millis(250);
+/// Output of all shells of plain links that may wait for a link, in bytes.
+const PLAIN_HELD: usize = 1024 * 1024;
 /// Session ids remembered after their shells have ended, so that the `stop` that user ends send
 /// then is answered as real agents do.
 const REMEMBERED: usize = 32;
-/// How long input may cross the news that its shell has ended.
-const CROSSING: Duration = Duration::from_secs(10);
 /// Shells that have ended and could not say so yet (the link is down or stalled).
 const UNDELIVERED: usize = 16;
 
@@ -55,6 +57,7 @@ pub(crate) struct Sessions {
     lang: String,
     limits: ShellLimits,
     outbox: Outbox,
+    end: SharedEnd,
     shells: HashMap<String, Handle>,
     ended: VecDeque<Ended>,
     /// Yields the session id of each shell whose last message is queued, and that message.
@@ -62,14 +65,15 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// Makes an empty register. Messages of shells go to `outbox`.
-    pub(crate) fn new(config: Arc<Config>, outbox: Outbox) -> Self {
+    /// Makes an empty register. Messages of shells go to `outbox` over plain links, and to `end`.
+    pub(crate) fn new(config: Arc<Config>, outbox: Outbox, end: SharedEnd) -> Self {
         let limits = ShellLimits::new(config.max_per_user, config.max_shells);
         Self {
             config,
             lang: environment::machine_lang(),
             limits,
             outbox,
+            end,
             shells: HashMap::new(),
             ended: VecDeque::new(),
             tasks: JoinSet::new(),
@@ -81,76 +85,6 @@ impl Sessions {
         self.limits.taken()
     }
 
-    /// Starts a shell for a session. The shell says itself that it has started; what is returned
-    /// is the refusal, if there is one.
-    pub(crate) fn open(
-        &mut self,
-        sid: &str,
-        user: &str,
-        size: Option<Winsize>,
-    ) -> Option<FromDevice> {
-        self.tidy();
-        if self.running(sid).is_some() {
-            return Some(FromDevice::Refused(text::ALREADY_RUNNING.to_owned()));
-        }
-        if self.tasks.len() >= self.config.max_shells + UNDELIVERED {
-            return Some(FromDevice::Refused(text::TOO_MANY_SHELLS.to_owned()));
-        }
-        let slot = match self.limits.take(user) {
-            Ok(slot) => slot,
-            Err(limit) => {
-                let text = match limit {
-                    OverLimit::PerUser => text::TOO_MANY_SESSIONS,
-                    OverLimit::Total => text::TOO_MANY_SHELLS,
-                };
-                return Some(FromDevice::Refused(text.to_owned()));
-            }
-        };
-        match self.start(sid, user, slot, size.unwrap_or(self.default_size())) {
-            Ok(()) => None,
-            Err(error) => {
-                log::error!("cannot start a shell: {error}");
-                Some(FromDevice::Refused(text::start_failed(&error)))
-            }
-        }
-    }
-
-    /// Notes that there is another link. The last words of shells may have been lost with the one
-    /// before: they are said again to whoever still believes that such a shell runs.
-    pub(crate) fn new_link(&mut self) {
-        self.tidy();
-        for ended in &mut self.ended {
-            ended.perhaps_lost = true;
-        }
-    }
-
-    /// Types bytes into a shell. Returns the complaint, if there is one.
-    pub(crate) async fn input(&mut self, sid: &str, bytes: Bytes) -> Option<FromDevice> {
-        let Some(handle) = self.running_mut(sid) else {
-            // What was typed while the shell ended crosses the news of its end; a complaint could
-            // overtake it.
-            if self.has_news(sid) {
-                return None;
-            }
-            let complaint = Some(FromDevice::InputFailed(text::SESSION_NOT_FOUND.to_owned()));
-            let Some(ended) = self.ended.iter_mut().find(|ended| ended.sid == sid) else {
-                return complaint;
-            };
-            if std::mem::take(&mut ended.perhaps_lost) {
-                return Some(FromDevice::Stop(ended.news.clone()));
-            }
-            return complaint.filter(|_| ended.at.elapsed() >= CROSSING);
-        };
-        match handle.input(bytes).await {
-            // It has ended meanwhile, and says so.
-            Ok(()) | Err(Untaken::Gone) => None,
-            Err(Untaken::Full) => Some(FromDevice::InputFailed(text::command_failed(
-                sid,
-                "its input buffer is full",
-            ))),
-        }
-    }
-
     /// Resizes a shell's window; as with real agents there is never an answer.
     pub(crate) fn resize(&mut self, sid: &str, size: Winsize) {
         if let Some(handle) = self.running(sid) {
@@ -158,41 +92,22 @@ impl Sessions {
         }
     }
 
-    /// Notes the answer to a shell's ping; a late one does no harm.
-    pub(crate) fn pong(&mut self, sid: &str) {
-        if let Some(handle) = self.running(sid) {
-            handle.tell(Order::Pong);
-        }
-    }
-
-    /// Stops one shell, or without session id all shells of a user. Each shell answers when it has
-    /// ended; what is returned is the answer when there is none to wait for.
-    pub(crate) fn stop(&mut self, sid: &str, user: &str) -> Option<FromDevice> {
-        if sid.is_empty() {
-            return self.stop_user(user);
-        }
-        let stopped = Some(FromDevice::Stop(Stop::default()));
-        if let Some(handle) = self.running_mut(sid) {
-            // A second request while the first is being worked on is answered at once.
-            return if handle.stop(StopOrder::Requested) {
-                None
-            } else {
-                stopped
-            };
-        }
-        if self.has_news(sid) {
-            return None;
-        }
-        if self.ended.iter().any(|ended| ended.sid == sid) {
-            return stopped;
-        }
-        Some(stop_failed(text::stop_session_not_found(sid)))
-    }
-
     /// Stops every shell, for a reason that its operator reads.
     pub(crate) fn stop_all(&mut self, why: &str) {
-        for handle in self.shells.values_mut().filter(|handle| !handle.is_over()) {
-            handle.stop(StopOrder::Because(why.to_owned()));
+        self.stop_each(why, |_| true);
+    }
+
+    /// Stops the shells that were opened over plain links. Those of the stream live on: without a
+    /// link nobody can type into them, and a server that does not want them ends them on return.
+    pub(crate) fn stop_plain(&mut self, why: &str) {
+        self.stop_each(why, |handle| !handle.is_streamed());
+    }
+
+    fn stop_each(&mut self, why: &str, which: impl Fn(&Handle) -> bool) {
+        for handle in self.shells.values_mut() {
+            if which(handle) && !handle.is_over() {
+                handle.stop(StopOrder::Because(format!("shell stopped: {why}")));
+            }
         }
     }
 
@@ -208,39 +123,48 @@ impl Sessions {
         }
     }
 
-    fn stop_user(&mut self, user: &str) -> Option<FromDevice> {
-        if user.is_empty() {
-            return Some(stop_failed(text::STOP_WITHOUT_SESSION.to_owned()));
-        }
-        let mut found = false;
-        for handle in self.shells.values_mut() {
-            if handle.user == user && !handle.is_over() {
-                found |= handle.stop(StopOrder::Requested);
-            }
-        }
-        if found {
-            None
-        } else {
-            Some(stop_failed(text::SESSION_NOT_FOUND.to_owned()))
+    /// The same for the shells that were opened over plain links.
+    pub(crate) async fn plain_told(&mut self) {
+        while self.shells.values().any(|handle| !handle.is_streamed())
+            && let Some(done) = self.tasks.join_next().await
+        {
+            self.forget(done);
         }
     }
 
-    fn start(&mut self, sid: &str, user: &str, slot: Slot, size: Winsize) -> Result<(), String> {
-        let (pty, child) = self.launch(size).map_err(|error| error.to_string())?;
+    /// Starts a shell and returns the size of its terminal, or in words why there is none.
+    fn start(
+        &mut self,
+        sid: &str,
+        user: &str,
+        size: Option<Winsize>,
+        input: InputWay,
+        wire: impl FnOnce(Winsize) -> Wire,
+    ) -> Result<Winsize, String> {
+        let slot = self.limits.take(user).map_err(|limit| match limit {
+            OverLimit::PerUser => text::TOO_MANY_SESSIONS.to_owned(),
+            OverLimit::Total => text::TOO_MANY_SHELLS.to_owned(),
+        })?;
+        let failed = |error: &str| {
+            log::error!("cannot start a shell: {error}");
+            text::start_failed(error)
+        };
+        let size = size.unwrap_or(self.default_size());
+        let launched = self.launch(size);
+        let (pty, child) = launched.map_err(|error| failed(&error.to_string()))?;
         let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-        let pid = pid.ok_or_else(|| "it has ended at once".to_owned())?;
+        let pid = pid.ok_or_else(|| failed("it has ended at once"))?;
         let (orders, order_queue) = mpsc::channel(ORDERS);
         let (stop, stop_order) = oneshot::channel();
         let config = &self.config;
         let shell = Shell {
-            sid: sid.to_owned(),
             pty,
             child,
             pid,
             slot,
             orders: order_queue,
             stop: stop_order,
-            outbox: self.outbox.for_shell(),
+            wire: wire(size),
             expiry: ExpiryLimits {
                 after: config.expire_after,
                 after_idle: config.expire_after_idle,
@@ -252,8 +176,7 @@ impl Sessions {
         let handle = Handle {
             user: user.to_owned(),
             orders,
-            input_space: Arc::new(Semaphore::new(INPUT_BUFFER)),
-            stalled: false,
+            input,
             stop: Some(stop),
         };
         self.shells.insert(sid.to_owned(), handle);
@@ -262,7 +185,7 @@ impl Sessions {
             let news = shell.run().await;
             (sid, news)
         });
-        Ok(())
+        Ok(size)
     }
 
     fn launch(
@@ -320,12 +243,6 @@ impl Sessions {
         self.shells.get_mut(sid).filter(|handle| !handle.is_over())
     }
 
-    /// Whether the shell has ended and its last message is still to come.
-    fn has_news(&mut self, sid: &str) -> bool {
-        self.tidy();
-        self.shells.get(sid).is_some_and(Handle::is_over)
-    }
-
     /// Forgets the shells whose last message is queued.
     fn tidy(&mut self) {
         while let Some(done) = self.tasks.try_join_next() {
@@ -337,7 +254,13 @@ impl Sessions {
         match done {
             // A new shell may have taken the session's place already.
             Ok((sid, news)) if self.shells.get(&sid).is_some_and(Handle::is_over) => {
-                self.shells.remove(&sid);
+                if self
+                    .shells
+                    .remove(&sid)
+                    .is_some_and(|handle| handle.is_streamed())
+                {
+                    return;
+                }
                 self.ended.push_back(Ended {
                     sid,
                     at: Instant::now(),
@@ -363,80 +286,4 @@ struct Ended {
     news: Stop,
     /// There is another link since; nobody knows whether the news went out over the one before.
     perhaps_lost: bool,
-}
-
-/// A running shell as seen from outside.
-#[derive(Debug)]
-struct Handle {
-    user: String,
-    orders: mpsc::Sender<Order>,
-    input_space: Arc<Semaphore>,
-    /// Its input buffer was full for longer than the link may wait, and is not half empty yet.
-    stalled: bool,
-    /// Taken by the first who asks the shell to stop.
-    stop: Option<oneshot::Sender<StopOrder>>,
-}
-
-/// Why input was not taken.
-enum Untaken {
-    /// The shell has ended.
-    Gone,
-    /// Too much waits already.
-    Full,
-}
-
-impl Handle {
-    /// Whether the shell has ended (its last messages may still have to be sent).
-    fn is_over(&self) -> bool {
-        self.orders.is_closed()
-    }
-
-    /// Asks the shell to stop; false if it has been asked before.
-    fn stop(&mut self, order: StopOrder) -> bool {
-        // Not taken means that it has just ended by itself; it says so.
-        self.stop.take().map(|stop| stop.send(order)).is_some()
-    }
-
-    /// Gives an order that may be lost only behind a thousand others.
-    fn tell(&self, order: Order) {
-        if self.orders.try_send(order).is_err() {
-            log::debug!("a shell that takes no orders was given one");
-        }
-    }
-
-    async fn input(&mut self, bytes: Bytes) -> Result<(), Untaken> {
-        let share = (bytes.len() + INPUT_OVERHEAD).min(INPUT_BUFFER);
-        let share = u32::try_from(share).unwrap_or(u32::MAX);
-        if self.stalled && self.input_space.available_permits() < INPUT_BUFFER / 2 {
-            return Err(Untaken::Full);
-        }
-        self.stalled = false;
-        let queued = timeout(INPUT_PATIENCE, async {
-            let space = Arc::clone(&self.input_space);
-            let share = space
-                .acquire_many_owned(share)
-                .await
-                .map_err(|_| Untaken::Gone)?;
-            let input = Order::Input(Input {
-                bytes,
-                _share: share,
-            });
-            self.orders.send(input).await.map_err(|_| Untaken::Gone)
-        });
-        match queued.await {
-            Ok(result) => result,
-            Err(_) => {
-                self.stalled = true;
-                Err(Untaken::Full)
-            }
-        }
-    }
-}
-
-fn stop_failed(text: String) -> FromDevice {
-    FromDevice::Stop(Stop {
-        error: true,
-        text,
-        ..Stop::default()
-    })
 }

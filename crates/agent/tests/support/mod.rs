@@ -14,6 +14,8 @@
     clippy::wildcard_enum_match_arm
 )]
 
+pub mod longwire;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +33,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
-use tokio_tungstenite::tungstenite::http::HeaderMap;
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
@@ -166,14 +168,25 @@ impl Server {
         stream.shutdown().await.unwrap();
     }
 
-    /// Waits for the agent's next websocket.
+    /// Waits for the agent's next websocket, and chooses none of the protocols it offers.
     pub async fn accept(&self) -> Peer {
+        self.accept_choosing(None).await
+    }
+
+    /// Waits for the agent's next websocket and answers with this protocol.
+    pub async fn accept_choosing(&self, protocol: Option<&'static str>) -> Peer {
         let stream = self.tcp().await;
         stream.set_nodelay(true).unwrap();
         let (mut path, mut headers) = (String::new(), HeaderMap::new());
-        let look = |request: &Request, response: Response| {
+        let look = |request: &Request, mut response: Response| {
             path = request.uri().to_string();
             headers = request.headers().clone();
+            if let Some(protocol) = protocol {
+                let chosen = HeaderValue::from_static(protocol);
+                response
+                    .headers_mut()
+                    .insert("sec-websocket-protocol", chosen);
+            }
             Ok(response)
         };
         let socket = tokio_tungstenite::accept_hdr_async(stream, look)

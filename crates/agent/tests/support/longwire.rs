@@ -1,0 +1,284 @@
+//! A small server that speaks `longwire.v1`: the stream's other end, what has come over it, and one
+//! websocket at a time.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use longwire_agent::config::Config;
+use longwire_link::{Generation, Hello, ToUserEnd, UserEnd, limits};
+use longwire_protocol::shell::{Stop, Winsize};
+use longwire_protocol::{Message, Props, Receiver, decode, encode, prop};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message as Frame;
+
+use super::{Agent, DEADLINE, Peer, Server};
+
+/// What a server knows of one session.
+#[derive(Default, Debug)]
+pub struct Known {
+    pub output: Vec<u8>,
+    pub times_ms: Vec<u64>,
+    pub sizes: Vec<(u64, Winsize)>,
+    pub gaps: Vec<(u64, u64)>,
+    pub applied: u64,
+    pub dropped: u64,
+    pub epoch: u64,
+    pub started: bool,
+    pub refused: Option<String>,
+    pub lost: bool,
+    pub end: Option<Stop>,
+    /// Input that is to be typed as there is room.
+    pub to_type: VecDeque<u8>,
+}
+
+/// The server and its link.
+pub struct Longwire {
+    pub server: Server,
+    pub end: UserEnd,
+    pub known: BTreeMap<String, Known>,
+    pub hellos: Vec<Hello>,
+    pub others: Vec<Message>,
+    pub strangers: Vec<String>,
+    /// Whether what comes is safe at once, and acknowledged.
+    pub records: bool,
+    link: Option<(Peer, Generation)>,
+    begun: Instant,
+}
+
+impl Longwire {
+    /// A server without sessions that nobody is connected to.
+    pub async fn start() -> Self {
+        Self {
+            server: Server::start().await,
+            end: UserEnd::new(Hello::new("server-1", limits::OUTPUT_WINDOW)),
+            known: BTreeMap::new(),
+            hellos: Vec::new(),
+            others: Vec::new(),
+            strangers: Vec::new(),
+            records: true,
+            link: None,
+            begun: Instant::now(),
+        }
+    }
+
+    /// A server and an agent with a link to it.
+    pub async fn connected(config: Config) -> (Agent, Self) {
+        let mut server = Self::start().await;
+        let agent = Agent::start(config);
+        agent.authorise("token", &server.server);
+        server.accept().await;
+        (agent, server)
+    }
+
+    fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Waits for the agent's next link and its introduction.
+    pub async fn accept(&mut self) {
+        let peer = self.server.accept_choosing(Some("longwire.v1")).await;
+        assert_eq!(
+            peer.headers["sec-websocket-protocol"],
+            "longwire.v1, protomsg/msgpack"
+        );
+        let generation = self.end.connected(self.now());
+        self.link = Some((peer, generation));
+        let hellos = self.hellos.len();
+        self.until("the introduction", |server| server.hellos.len() > hellos)
+            .await;
+    }
+
+    /// Cuts the link without a word, whatever is under way.
+    pub fn cut(&mut self) {
+        if let Some((_, generation)) = self.link.take() {
+            self.end.disconnected(generation);
+        }
+    }
+
+    /// The link as it is.
+    pub fn peer(&mut self) -> &mut Peer {
+        &mut self.link.as_mut().unwrap().0
+    }
+
+    /// Asks for a shell on behalf of an operator.
+    pub fn ask_for(&mut self, sid: &str, user: &str, size: Option<Winsize>) {
+        let more = Props::new().with(prop::USER_ID, user);
+        self.end.open(sid, 1, size, more).unwrap();
+        self.known.insert(sid.to_owned(), Known::default());
+    }
+
+    /// Opens a shell, with a short prompt and no echo.
+    pub async fn open(&mut self, sid: &str) {
+        self.ask_for(sid, "op", Winsize::new(40, 80));
+        self.until("the shell", |server| server.known[sid].started)
+            .await;
+        self.run(sid, "PS1='> '; stty -echo").await;
+    }
+
+    /// Types something, now or as soon as there is room for it.
+    pub fn type_in(&mut self, sid: &str, text: &[u8]) {
+        self.known.get_mut(sid).unwrap().to_type.extend(text);
+    }
+
+    /// Runs a command line and returns what it printed.
+    pub async fn run(&mut self, sid: &str, line: &str) -> String {
+        let from = self.known[sid].output.len();
+        self.type_in(sid, format!("{line}; echo 'en''d-of-line'\n").as_bytes());
+        self.until_output(sid, from, "end-of-line\r\n").await;
+        let seen = String::from_utf8_lossy(&self.known[sid].output[from..]).into_owned();
+        let (before, _) = seen.split_once("end-of-line").unwrap();
+        let before = before.rsplit("> ").next().unwrap_or(before);
+        before.replace("\r\n", "\n")
+    }
+
+    /// Waits for a text in a session's output from an offset on.
+    pub async fn until_output(&mut self, sid: &str, from: usize, text: &str) {
+        let mut looked_at = from;
+        self.until(text, |server| {
+            let output = &server.known[sid].output;
+            let begin = looked_at.saturating_sub(text.len()).max(from);
+            looked_at = output.len();
+            output[begin..]
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        })
+        .await;
+    }
+
+    /// Waits for a session's end.
+    pub async fn ended(&mut self, sid: &str) -> Stop {
+        self.until("the end", |server| server.known[sid].end.is_some())
+            .await;
+        self.known[sid].end.clone().unwrap()
+    }
+
+    /// Keeps the link going until something holds.
+    pub async fn until(&mut self, what: &str, mut holds: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + DEADLINE * 2;
+        while !holds(self) {
+            assert!(Instant::now() < deadline, "never: {what}");
+            assert!(self.step().await, "the link is gone before: {what}");
+        }
+    }
+
+    /// Sends what there is and takes the next message. False when the link is gone.
+    pub async fn step(&mut self) -> bool {
+        if !self.send_all().await {
+            return false;
+        }
+        let (peer, generation) = self.link.as_mut().unwrap();
+        let generation = *generation;
+        let mut next = timeout(DEADLINE, peer.socket.next())
+            .await
+            .expect("the agent says something");
+        loop {
+            match next {
+                Some(Ok(Frame::Binary(bytes))) => {
+                    let message = decode(bytes).unwrap();
+                    let now = self.now();
+                    self.end.receive(generation, message, now).unwrap();
+                    self.attend();
+                }
+                Some(Ok(Frame::Close(_)) | Err(_)) | None => {
+                    self.cut();
+                    return false;
+                }
+                Some(Ok(_)) => {}
+            }
+            // What has come together is answered together.
+            match self.peer().socket.next().now_or_never() {
+                Some(more) => next = more,
+                None => return self.send_all().await,
+            }
+        }
+    }
+
+    /// Sends what there is; false when the link is gone.
+    pub async fn send_all(&mut self) -> bool {
+        let now = self.now();
+        for (sid, known) in &mut self.known {
+            let room = self.end.input_room(sid).min(known.to_type.len());
+            let bytes: Vec<u8> = known.to_type.iter().take(room).copied().collect();
+            if room > 0 && self.end.input(sid, &bytes, now).is_ok() {
+                known.to_type.drain(..room);
+            }
+        }
+        let Some((peer, _)) = &mut self.link else {
+            return false;
+        };
+        while let Some(message) = self.end.transmit(now) {
+            let bytes = encode(&message, Receiver::Device);
+            if peer.socket.feed(Frame::Binary(bytes)).await.is_err() {
+                self.cut();
+                return false;
+            }
+        }
+        if peer.socket.flush().await.is_err() {
+            self.cut();
+            return false;
+        }
+        true
+    }
+
+    fn attend(&mut self) {
+        while let Some(event) = self.end.event() {
+            self.happened(event);
+        }
+    }
+
+    fn happened(&mut self, event: ToUserEnd) {
+        match event {
+            ToUserEnd::Hello(hello) => self.hellos.push(hello),
+            ToUserEnd::Other(message) => self.others.push(message),
+            ToUserEnd::Stranger { sid } => self.strangers.push(sid),
+            ToUserEnd::Started { sid } => self.of(&sid).started = true,
+            ToUserEnd::Refused { sid, why } => self.of(&sid).refused = Some(why),
+            ToUserEnd::Resumed { .. } | ToUserEnd::InputHeld { .. } => {}
+            ToUserEnd::Gap { sid, from, to } => self.of(&sid).gaps.push((from, to)),
+            ToUserEnd::Output {
+                sid,
+                offset,
+                time_ms,
+                bytes,
+            } => {
+                let known = self.of(&sid);
+                let missing: u64 = known.gaps.iter().map(|(from, to)| to - from).sum();
+                assert_eq!(offset, known.output.len() as u64 + missing, "{sid}");
+                known.output.extend_from_slice(&bytes);
+                known.times_ms.push(time_ms);
+                let end = offset + bytes.len() as u64;
+                if self.records {
+                    self.end.recorded(&sid, end).unwrap();
+                }
+            }
+            ToUserEnd::Resized {
+                sid, offset, size, ..
+            } => self.of(&sid).sizes.push((offset, size)),
+            ToUserEnd::Applied {
+                sid,
+                offset,
+                dropped,
+            } => {
+                let known = self.of(&sid);
+                (known.applied, known.dropped) = (offset, dropped);
+            }
+            ToUserEnd::Epoch { sid, epoch, .. } => self.of(&sid).epoch = epoch,
+            ToUserEnd::Lost { sid } => self.of(&sid).lost = true,
+            ToUserEnd::Ended { sid, stop, offset } => {
+                let known = self.of(&sid);
+                let missing: u64 = known.gaps.iter().map(|(from, to)| to - from).sum();
+                assert_eq!(offset, known.output.len() as u64 + missing, "{sid}");
+                known.end = Some(stop);
+                if self.records {
+                    self.end.end_recorded(&sid).unwrap();
+                }
+            }
+            ToUserEnd::Screen { .. } | ToUserEnd::PeerError(_) => panic!("{event:?}"),
+        }
+    }
+
+    fn of(&mut self, sid: &str) -> &mut Known {
+        self.known.get_mut(sid).unwrap()
+    }
+}
