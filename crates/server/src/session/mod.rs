@@ -20,6 +20,7 @@ mod link;
 pub mod next;
 mod owed;
 mod pace;
+pub mod screen;
 mod tail;
 mod terminal;
 mod viewer;

@@ -1,0 +1,4 @@
+mod bounds;
+mod generated;
+mod rules;
+mod same;
