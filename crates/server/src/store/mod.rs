@@ -32,7 +32,7 @@ pub use auth_sets::{AuthSet, AuthStatus};
 pub use device_tokens::DeviceTokenOwner;
 pub use devices::{Device, DeviceFilter};
 pub use search::{AttributeName, Comparison, Condition, Order, Search};
-pub use sessions::{Ending, NewSession, Person, StoredSession};
+pub use sessions::{Controller, Ending, NewSession, Person, StoredSession};
 pub use users::{User, UserTokenOwner};
 
 use crate::audit::AuditEvent;

@@ -22,6 +22,15 @@ pub struct Person {
     pub email: String,
 }
 
+/// Who types in a session: a person in one of their programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controller {
+    /// The person.
+    pub person: Person,
+    /// The instance their program's hello names; empty for a plain one.
+    pub instance: String,
+}
+
 /// Who opens what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSession {
@@ -31,6 +40,8 @@ pub struct NewSession {
     pub device_id: DeviceId,
     /// Whose it is; also the one who types at first.
     pub owner: Person,
+    /// The instance of the program they type in; empty for a plain one.
+    pub controller_instance: String,
     /// From where it was opened, if known.
     pub address: Option<IpAddr>,
     /// Whether its viewer cannot come back to it.
@@ -72,7 +83,7 @@ pub struct StoredSession {
     /// The newest epoch; 1 for a session nobody took over.
     pub epoch: u64,
     /// Who types in it.
-    pub controller: Option<Person>,
+    pub controller: Option<Controller>,
     /// Whether the device keeps what is not acknowledged.
     pub lossless: bool,
     /// The terminal's size, if told.
@@ -144,7 +155,14 @@ fn session(row: &Row) -> Result<StoredSession, StoreError> {
         epoch: number("epoch")?
             .and_then(|epoch| u64::try_from(epoch).ok())
             .ok_or(StoreError::Stored { column: "epoch" })?,
-        controller: person(row, "controller_id", "controller_email")?,
+        controller: person(row, "controller_id", "controller_email")?
+            .map(|person| {
+                Ok::<_, StoreError>(Controller {
+                    person,
+                    instance: row.try_get("controller_instance")?,
+                })
+            })
+            .transpose()?,
         lossless: row.try_get("lossless")?,
         size: match (lines("rows")?, lines("cols")?) {
             (Some(rows), Some(cols)) => Winsize::new(rows, cols),
@@ -203,8 +221,9 @@ impl Change {
     pub async fn open_session(&mut self, new: &NewSession) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO sessions (id, device_id, owner_id, owner_email, owner_address, plain_only,
-                                   epoch, controller_id, controller_email, lossless, rows, cols, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 1, $3, $4, $7, $8, $9, $10)",
+                                   epoch, controller_id, controller_email, controller_instance,
+                                   lossless, rows, cols, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, 1, $3, $4, $11, $7, $8, $9, $10)",
         )
         .bind(&new.sid)
         .bind(new.device_id.to_string())
@@ -216,6 +235,7 @@ impl Change {
         .bind(new.size.map(|size| i64::from(size.rows)))
         .bind(new.size.map(|size| i64::from(size.cols)))
         .bind(new.created_at.millis())
+        .bind(&new.controller_instance)
         .execute(self.connection())
         .await?;
         Ok(())
@@ -230,16 +250,18 @@ impl Change {
         &mut self,
         sid: &str,
         epoch: u64,
-        controller: Option<&Person>,
+        controller: Option<&Controller>,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "UPDATE sessions SET epoch = $1, controller_id = $2, controller_email = $3
+            "UPDATE sessions SET epoch = $1, controller_id = $2, controller_email = $3,
+                                 controller_instance = $5
              WHERE id = $4 AND epoch < $1 AND ended_at IS NULL",
         )
         .bind(stored(epoch))
-        .bind(controller.map(|person| person.id.to_string()))
-        .bind(controller.map(|person| person.email.as_str()))
+        .bind(controller.map(|controller| controller.person.id.to_string()))
+        .bind(controller.map(|controller| controller.person.email.as_str()))
         .bind(sid)
+        .bind(controller.map_or("", |controller| controller.instance.as_str()))
         .execute(self.connection())
         .await?;
         Ok(done.rows_affected() > 0)

@@ -15,6 +15,7 @@ fn new(sid: &str, device_id: DeviceId, owner: &Person) -> NewSession {
         sid: sid.to_owned(),
         device_id,
         owner: owner.clone(),
+        controller_instance: "page".to_owned(),
         address: Some([192, 0, 2, 7].into()),
         plain_only: true,
         lossless: true,
@@ -85,7 +86,10 @@ async fn a_session_s_life_is_kept() {
             address: Some([192, 0, 2, 7].into()),
             plain_only: true,
             epoch: 1,
-            controller: Some(lab.owner.clone()),
+            controller: Some(Controller {
+                person: lab.owner.clone(),
+                instance: "page".to_owned(),
+            }),
             lossless: true,
             size: Winsize::new(24, 80),
             created_at: at(10),
@@ -102,9 +106,12 @@ async fn a_session_s_life_is_kept() {
     let size = Winsize::new(50, 100).unwrap();
     report.resize_session("one", size).await.unwrap();
     report.commit().await.unwrap();
-    let other = Person {
-        id: UserId::new(),
-        email: "colleague@example.com".to_owned(),
+    let other = Controller {
+        person: Person {
+            id: UserId::new(),
+            email: "colleague@example.com".to_owned(),
+        },
+        instance: "other page".to_owned(),
     };
     let mut change = lab.store.change().await.unwrap();
     assert!(

@@ -9,6 +9,7 @@ CREATE TABLE sessions (
     epoch            BIGINT  NOT NULL,
     controller_id    TEXT,             -- who types in this epoch
     controller_email TEXT,
+    controller_instance TEXT NOT NULL, -- the program they type in; empty for a plain one
     lossless         BOOLEAN NOT NULL, -- the device keeps what is not acknowledged
     rows             BIGINT,           -- size of the terminal, as last asked for
     cols             BIGINT,
