@@ -17,6 +17,7 @@ pub mod error;
 pub mod gateway;
 pub mod http;
 pub mod ids;
+pub mod recording;
 pub mod server;
 pub mod session;
 pub mod store;
