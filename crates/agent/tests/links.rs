@@ -395,7 +395,7 @@ async fn the_end_of_the_agent_ends_its_shells_and_says_so() {
 }
 
 #[tokio::test]
-async fn output_waits_in_the_program_while_the_link_is_down() {
+async fn what_is_not_held_while_the_link_is_down_waits_in_the_program() {
     let (agent, server, mut peer) = connected(config()).await;
     peer.open("s").await;
     let folder = tempfile::tempdir().unwrap();
@@ -415,6 +415,30 @@ async fn output_waits_in_the_program_while_the_link_is_down() {
     let mut peer = server.accept().await;
     let seen = peer.output_until("s", "done").await;
     assert_counts_to(200_000, &seen);
+    agent.end().await;
+}
+
+#[tokio::test]
+async fn some_output_is_held_while_the_link_is_down() {
+    let (agent, server, mut peer) = connected(config()).await;
+    peer.open("s").await;
+    let folder = tempfile::tempdir().unwrap();
+    let (go, out) = (folder.path().join("go"), folder.path().join("out"));
+    let line = format!(
+        "while [ ! -e {} ]; do sleep 0.02; done; seq 1 10000; echo 'do''ne'; touch {}\n",
+        go.display(),
+        out.display()
+    );
+    peer.type_in("s", &line).await;
+    peer.all_read().await;
+    peer.close(1000, "").await;
+    let tcp = server.tcp().await;
+    std::fs::write(&go, "").unwrap();
+    eventually("the program is through", || out.exists()).await;
+    drop(tcp);
+    let mut peer = server.accept().await;
+    let seen = peer.output_until("s", "done").await;
+    assert_counts_to(10_000, &seen);
     agent.end().await;
 }
 

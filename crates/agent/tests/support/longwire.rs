@@ -2,11 +2,13 @@
 //! websocket at a time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use longwire_agent::config::Config;
 use longwire_link::{Generation, Hello, ToUserEnd, UserEnd, limits};
+use longwire_protocol::control::Control;
 use longwire_protocol::shell::{Stop, Winsize};
 use longwire_protocol::{Message, Props, Receiver, decode, encode, prop};
 use tokio::time::timeout;
@@ -125,7 +127,7 @@ impl Longwire {
     pub async fn run(&mut self, sid: &str, line: &str) -> String {
         let from = self.known[sid].output.len();
         self.type_in(sid, format!("{line}; echo 'en''d-of-line'\n").as_bytes());
-        self.until_output(sid, from, "end-of-line\r\n").await;
+        self.until_output(sid, from, "end-of-line\r\n> ").await;
         let seen = String::from_utf8_lossy(&self.known[sid].output[from..]).into_owned();
         let (before, _) = seen.split_once("end-of-line").unwrap();
         let before = before.rsplit("> ").next().unwrap_or(before);
@@ -146,6 +148,36 @@ impl Longwire {
         .await;
     }
 
+    /// Starts a program in a session and returns its process id.
+    pub async fn foreground(&mut self, sid: &str, program: &str) -> String {
+        let from = self.known[sid].output.len();
+        let line = format!("sh -c 'echo pid $$ begi\"\"ns; exec {program}'\n");
+        self.type_in(sid, line.as_bytes());
+        self.until_output(sid, from, "begins").await;
+        let seen = String::from_utf8_lossy(&self.known[sid].output[from..]).into_owned();
+        let before = seen.split_once(" begins").unwrap().0;
+        before.rsplit(' ').next().unwrap().to_owned()
+    }
+
+    /// Starts `yes` in a session and returns its process id.
+    pub async fn flood(&mut self, sid: &str) -> String {
+        self.foreground(sid, "yes").await
+    }
+
+    /// Has a session do something as soon as a file appears.
+    pub async fn when_file(&mut self, sid: &str, file: &Path, then: &str) {
+        let line = format!(
+            "while [ ! -e {} ]; do sleep 0.02; done; {then}\n",
+            file.display()
+        );
+        let typed = self.known[sid].applied + line.len() as u64;
+        self.type_in(sid, line.as_bytes());
+        self.until("the line is typed", |server| {
+            server.known[sid].applied >= typed
+        })
+        .await;
+    }
+
     /// Waits for a session's end.
     pub async fn ended(&mut self, sid: &str) -> Stop {
         self.until("the end", |server| server.known[sid].end.is_some())
@@ -162,16 +194,29 @@ impl Longwire {
         }
     }
 
-    /// Sends what there is and takes the next message. False when the link is gone.
+    /// Waits until the agent has read everything sent so far: it answers in order.
+    pub async fn all_read(&mut self) {
+        assert!(self.send_all().await);
+        let answers = |server: &Self| {
+            let answers = server.others.iter().filter(|other| other.sid == "order");
+            answers.count()
+        };
+        let before = answers(self);
+        self.peer().send(&Control::Ping.to_message("order")).await;
+        self.until("an answer", |server| answers(server) > before)
+            .await;
+    }
+
+    /// Sends what there is and takes what comes within a moment. False when the link is gone.
     pub async fn step(&mut self) -> bool {
         if !self.send_all().await {
             return false;
         }
         let (peer, generation) = self.link.as_mut().unwrap();
         let generation = *generation;
-        let mut next = timeout(DEADLINE, peer.socket.next())
-            .await
-            .expect("the agent says something");
+        let Ok(mut next) = timeout(Duration::from_millis(20), peer.socket.next()).await else {
+            return true;
+        };
         loop {
             match next {
                 Some(Ok(Frame::Binary(bytes))) => {
