@@ -32,6 +32,16 @@ impl Owner {
         }
     }
 
+    /// Who owned a session that is stored, from where it was opened.
+    #[must_use]
+    pub fn stored(user_id: UserId, email: String, address: Option<IpAddr>) -> Self {
+        Self {
+            user_id,
+            email,
+            address,
+        }
+    }
+
     #[cfg(test)]
     pub(super) fn for_test(user_id: UserId) -> Self {
         Self {

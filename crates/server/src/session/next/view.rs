@@ -53,3 +53,49 @@ pub struct ViewerView {
     /// Since when.
     pub since: Timestamp,
 }
+
+impl super::DeviceSessions {
+    /// The sessions as they stand.
+    #[must_use]
+    pub fn views(&self, now: std::time::Instant) -> Vec<SessionView> {
+        let live = self.sessions.values().filter(|session| !session.is_over());
+        live.map(|session| SessionView {
+            sid: session.sid.clone(),
+            owner: session.owner.user_id(),
+            owner_email: session.owner.email().to_owned(),
+            state: if session.stop.is_some() {
+                SessionState::Ending
+            } else if session.viewers.is_empty() {
+                SessionState::Detached
+            } else {
+                SessionState::Attached
+            },
+            started_at: session.opened_at,
+            detached_at: session
+                .detached
+                .map(|since| self.wall_before(now, now.saturating_duration_since(since))),
+            lossless: session.is_longwire(),
+            size: session.size,
+            title: session.screen.title().to_owned(),
+            epoch: session.epoch,
+            viewers: session
+                .viewers
+                .iter()
+                .filter_map(|present| {
+                    let viewer = self.viewers.get(&present.viewer)?;
+                    Some(ViewerView {
+                        email: viewer.person.email().to_owned(),
+                        control: session.in_control == Some(present.viewer),
+                        since: present.since,
+                    })
+                })
+                .collect(),
+        })
+        .collect()
+    }
+
+    fn wall_before(&self, now: std::time::Instant, passed: std::time::Duration) -> Timestamp {
+        let passed = i64::try_from(super::session::millis(passed)).unwrap_or(i64::MAX / 2);
+        Timestamp::from_millis(self.wall(now).millis() - passed)
+    }
+}

@@ -10,7 +10,7 @@ use super::{Screen, parser::Parser, parser::Token};
 
 /// Bytes of the longest snapshot. Of a screen that says more, first the oldest scrollback stays out, then
 /// colours become fewer, then there are none.
-pub(super) const SNAPSHOT_MAX: usize = 1024 * 1024;
+pub(super) const SNAPSHOT_MAX: usize = longwire_link::limits::MAX_SCREEN;
 
 /// How much of the looks is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,19 @@ impl Screen {
     /// on, down to a character or a sequence of which only the first bytes have come. They begin with
     /// what puts a used terminal into order without touching its scrollback; wiping that is up to the
     /// viewer.
+    #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
+        self.drawn(SNAPSHOT_MAX)
+    }
+
+    /// The same without scrollback.
+    #[must_use]
+    pub fn keyframe(&self) -> Vec<u8> {
+        self.drawn(0)
+    }
+
+    /// With as much scrollback as fits into `max` bytes together with everything else.
+    fn drawn(&self, max: usize) -> Vec<u8> {
         let mut screens = Vec::new();
         for looks in [Looks::All, Looks::Approximated, Looks::None] {
             screens = self.screens(looks);
@@ -40,7 +52,7 @@ impl Screen {
         let mut state = Vec::new();
         self.write_state(&mut state);
         self.write_history(
-            SNAPSHOT_MAX.saturating_sub(out.len() + screens.len() + state.len()),
+            max.saturating_sub(out.len() + screens.len() + state.len()),
             &mut out,
         );
         out.extend_from_slice(&screens);

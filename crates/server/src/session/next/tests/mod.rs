@@ -1,0 +1,4 @@
+//! The rules, and what holds whatever happens.
+
+mod plain_rules;
+mod stage;
