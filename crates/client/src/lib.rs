@@ -10,8 +10,10 @@ mod error;
 mod http;
 mod longwire;
 mod server_url;
+pub mod session;
 pub mod terminal;
 mod tls;
+mod websocket;
 
 pub use api::{AuthSet, AuthStatus, Client, Device, DeviceState};
 pub use error::Error;

@@ -226,14 +226,7 @@ impl<S: Stream> Reading<S> {
             Some(Ok(Frame::Text(text))) => self.message(text.into()),
             // Pings are answered by the library, on the next read at the latest.
             Some(Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => Ok(None),
-            Some(Ok(Frame::Close(Some(close)))) => Err(Lost::Closed {
-                code: close.code.into(),
-                reason: close.reason.as_str().to_owned(),
-            }),
-            Some(Ok(Frame::Close(None))) => Err(Lost::Closed {
-                code: 1005,
-                reason: String::new(),
-            }),
+            Some(Ok(Frame::Close(close))) => Err(Lost::closed(close)),
             Some(Err(tungstenite::Error::Protocol(
                 ProtocolError::ResetWithoutClosingHandshake,
             ))) => Err(Lost::Broken("the server went away without a word".into())),

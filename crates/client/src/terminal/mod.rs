@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 
 use crate::connect::{Stream, connect};
 use crate::http::{AGENT, public_message};
@@ -62,6 +62,22 @@ pub enum Lost {
     Silent(Duration),
     /// The server sent what is no message.
     Unreadable(String),
+}
+
+impl Lost {
+    /// The server closed the connection, with or without saying why.
+    pub(crate) fn closed(close: Option<CloseFrame>) -> Self {
+        match close {
+            Some(close) => Lost::Closed {
+                code: close.code.into(),
+                reason: close.reason.as_str().to_owned(),
+            },
+            None => Lost::Closed {
+                code: 1005,
+                reason: String::new(),
+            },
+        }
+    }
 }
 
 impl fmt::Display for Lost {
@@ -214,7 +230,7 @@ impl Client {
 }
 
 /// The two halves of a terminal over an open websocket.
-fn over<S: Stream + 'static>(websocket: WebSocketStream<S>) -> (Terminal, Events) {
+pub(crate) fn over<S: Stream + 'static>(websocket: WebSocketStream<S>) -> (Terminal, Events) {
     let (commands, said) = mpsc::channel(QUEUE);
     let (size, sizes) = watch::channel(None);
     let (happened, events) = mpsc::channel(QUEUE);
