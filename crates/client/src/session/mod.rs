@@ -11,6 +11,7 @@ mod clock;
 mod driver;
 mod event;
 #[cfg(test)]
+#[allow(clippy::wildcard_enum_match_arm, reason = "a test")]
 mod tests;
 mod words;
 

@@ -22,7 +22,7 @@ impl Rng {
 fn numbered(from: u64, count: usize) -> Vec<u8> {
     (from..)
         .take(count)
-        .map(|n| (n % 251 ^ (n >> 8) % 247) as u8)
+        .map(|n| ((n % 251) ^ ((n >> 8) % 247)) as u8)
         .collect()
 }
 
