@@ -132,6 +132,16 @@ impl Cell {
         self.content & TAIL != 0
     }
 
+    /// Whether it is one character of ASCII.
+    pub(super) const fn is_ascii(self) -> bool {
+        self.content < 0x80
+    }
+
+    /// The lowest byte of what it holds: a character of ASCII itself.
+    pub(super) const fn low_byte(self) -> u8 {
+        self.content.to_le_bytes()[0]
+    }
+
     /// The byte, if it is one character of ASCII.
     pub(super) fn as_ascii(self) -> Option<u8> {
         u8::try_from(self.content).ok().filter(u8::is_ascii)
@@ -163,6 +173,13 @@ impl Row {
             .iter()
             .rposition(|cell| *cell != Cell::BLANK)
             .map_or(0, |last| last + 1)
+    }
+
+    /// Whether it is all ASCII in the plain style.
+    pub(super) fn is_plain(&self) -> bool {
+        self.cells
+            .iter()
+            .fold(true, |all, cell| all & (cell.style == 0) & cell.is_ascii())
     }
 
     /// How many columns there are to write: all of a row that goes on in the next, except for the last

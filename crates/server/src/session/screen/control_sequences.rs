@@ -74,7 +74,7 @@ impl Screen {
             b'h' => self.set_modes(csi, true),
             b'l' => self.set_modes(csi, false),
             b'm' => {
-                self.pen.style.apply(csi.parameters());
+                self.pen.style.apply(csi);
                 self.pen.number = None;
             }
             b'n' => self.report_status(false, csi.value(0)),
@@ -197,7 +197,7 @@ impl Screen {
 
     fn set_modes(&mut self, csi: &Csi, on: bool) {
         let private = csi.mark == b'?';
-        for (number, _) in csi.parameters() {
+        for number in csi.parameters() {
             if private {
                 self.set_private_mode(*number, on);
             } else {

@@ -11,13 +11,17 @@ use super::tables::Tables;
 ///
 /// A line's bytes depend on what it shows and on nothing else: they begin in the plain style, change it
 /// only where it changes, and end in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct History {
     bytes: VecDeque<u8>,
+    /// Bytes at the beginning that belong to no line any more.
+    dropped: usize,
     /// The lengths of the lines in bytes.
     lines: VecDeque<usize>,
     /// The last line goes on in the first row of the screen.
     open: Option<Open>,
+    /// Memory for making a row's bytes.
+    scratch: Vec<u8>,
 }
 
 /// How far the last line has got.
@@ -34,6 +38,8 @@ struct Open {
 const LINES_MAX: usize = 2000;
 /// Bytes kept of all lines together.
 const BYTES_MAX: usize = 512 * 1024;
+/// Bytes of lines that are gone before the rest is moved.
+const DROPPED_MAX: usize = 4096;
 /// A line that is longer is continued as another.
 const LINE_MAX: usize = 16 * 1024;
 
@@ -41,20 +47,33 @@ impl History {
     pub(super) fn new() -> Self {
         History {
             bytes: VecDeque::new(),
+            dropped: 0,
             lines: VecDeque::new(),
             open: None,
+            scratch: Vec::new(),
         }
     }
 
     /// Takes a row that leaves the screen.
     pub(super) fn push(&mut self, row: &Row, cols: usize, tables: &Tables) {
-        let before = if self.open.is_some() {
+        let was_open = self.open.is_some();
+        if !was_open && !row.wraps && row.is_plain() {
+            let mut encoded = std::mem::take(&mut self.scratch);
+            encoded.clear();
+            let text = row.cells().iter().take(row.used());
+            encoded.extend(text.map(|cell| cell.low_byte()));
+            self.append(0, &encoded);
+            self.scratch = encoded;
+            return;
+        }
+        let before = if was_open {
             self.lines.pop_back().unwrap_or(0)
         } else {
             0
         };
         let mut open = self.open.take().unwrap_or_default();
-        let mut encoded = Vec::with_capacity(cols);
+        let mut encoded = std::mem::take(&mut self.scratch);
+        encoded.clear();
         open.release_held(row.at(0), tables, &mut encoded);
         let mut used = if row.wraps { cols } else { row.used() };
         let last = row.at(cols - 1);
@@ -62,18 +81,24 @@ impl History {
             open.held = Some(tables.style(last.style));
             used = cols - 1;
         }
-        let mut number = None;
-        for column in 0..used {
-            let cell = row.at(column);
-            if number != Some(cell.style) {
-                number = Some(cell.style);
-                open.change_style(tables.style(cell.style), tables, &mut encoded);
-            }
-            tables.write_text(cell, &mut encoded);
+        let stored = row.cells();
+        let (stored, _) = stored.split_at(used.min(stored.len()));
+        for alike in stored.chunk_by(|one, next| one.style == next.style) {
+            let style = alike.first().map_or(0, |cell| cell.style);
+            open.change_style(tables.style(style), tables, &mut encoded);
+            tables.write_texts(alike, &mut encoded);
+        }
+        if used > stored.len() {
+            open.change_style(Style::default(), tables, &mut encoded);
+            encoded.resize(encoded.len() + used - stored.len(), b' ');
         }
         let length = before + encoded.len();
         self.append(before, &encoded);
-        self.open = Some(open);
+        self.scratch = encoded;
+        let plain = open == Open::default();
+        if row.wraps || was_open || !plain {
+            self.open = Some(open);
+        }
         if !row.wraps || length >= LINE_MAX {
             self.close(tables);
         }
@@ -104,8 +129,11 @@ impl History {
         while !self.lines.is_empty()
             && (self.lines.len() >= LINES_MAX || self.bytes.len() + encoded.len() > BYTES_MAX)
         {
-            let first = self.lines.pop_front().unwrap_or(0);
-            self.bytes.drain(..first.min(self.bytes.len()));
+            self.dropped += self.lines.pop_front().unwrap_or(0);
+            if self.dropped >= DROPPED_MAX || self.bytes.len() + encoded.len() > BYTES_MAX {
+                self.bytes.drain(..self.dropped.min(self.bytes.len()));
+                self.dropped = 0;
+            }
         }
         let needed = self.bytes.len() + encoded.len();
         if needed > self.bytes.capacity() {
@@ -143,7 +171,7 @@ impl History {
 
     /// The lines, the oldest first.
     pub(super) fn lines(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
-        let mut from = 0;
+        let mut from = self.dropped;
         self.lines.iter().map(move |length| {
             let line = self.bytes.range(from..from + length).copied().collect();
             from += length;
@@ -153,7 +181,7 @@ impl History {
 
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
-        self.bytes.capacity() + self.lines.capacity() * size_of::<usize>()
+        self.bytes.capacity() + self.lines.capacity() * size_of::<usize>() + self.scratch.capacity()
     }
 }
 

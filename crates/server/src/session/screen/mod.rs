@@ -108,23 +108,33 @@ impl Screen {
     /// Takes output of the session's programs, cut anywhere.
     pub fn feed(&mut self, output: &[u8]) {
         let mut rest = output;
-        while let Some(token) = self.parser.next(&mut rest) {
-            match token {
-                Token::Ascii(text) => {
-                    self.print_ascii(text);
-                    continue;
-                }
-                Token::Char(char) => {
-                    self.print(char);
-                    continue;
-                }
-                Token::Control(byte) => self.control(byte),
-                Token::Escape(intermediate, last) => self.escape(intermediate, last),
-                Token::Csi(csi) => self.control_sequence(&csi),
-                Token::Osc(text) => self.command(&text),
+        loop {
+            let (text, control) = self.parser.plain(&mut rest);
+            if !text.is_empty() {
+                self.print_ascii(text);
             }
-            self.repeatable = false;
+            if let Some(byte) = control {
+                self.control(byte);
+                self.repeatable = false;
+                continue;
+            }
+            let Some(token) = self.parser.next(&mut rest) else {
+                return;
+            };
+            self.act(token);
         }
+    }
+
+    fn act(&mut self, token: Token<'_>) {
+        match token {
+            Token::Ascii(text) => return self.print_ascii(text),
+            Token::Char(char) => return self.print(char),
+            Token::Control(byte) => self.control(byte),
+            Token::Escape(intermediate, last) => self.escape(intermediate, last),
+            Token::Csi(csi) => self.control_sequence(&csi),
+            Token::Osc(text) => self.command(&text),
+        }
+        self.repeatable = false;
     }
 
     /// The size the screen has: the last one it was given, within the bounds.
@@ -168,6 +178,9 @@ impl Screen {
 
     /// What a cell looks like once erased: as wide as the screen, in the pen's background.
     fn erased(&mut self) -> (usize, u16) {
+        if self.pen.style.background == style::Colour::Default {
+            return (self.cols, 0);
+        }
         let style = self.pen.style.erased();
         (self.cols, self.style_number(style))
     }

@@ -63,6 +63,24 @@ const BEL: u8 = 0x07;
 const DEL: u8 = 0x7f;
 
 impl Parser {
+    /// What needs no state and no sequence, as quickly as can be: printable text and one of the usual
+    /// control characters behind it, taken off `input`. Either may be missing; both are when it is time
+    /// for [`Parser::next`].
+    pub(super) fn plain<'a>(&self, input: &mut &'a [u8]) -> (&'a [u8], Option<u8>) {
+        if self.state != State::Ground {
+            return (&[], None);
+        }
+        let (text, rest) = input.split_at(printable(input));
+        *input = rest;
+        match rest {
+            [control @ 0x08..=0x0f, rest @ ..] => {
+                *input = rest;
+                (text, Some(*control))
+            }
+            _ => (text, None),
+        }
+    }
+
     /// The next token, its bytes taken off `input`; `None` when all of `input` is taken.
     pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Token<'a>> {
         loop {
@@ -70,14 +88,9 @@ impl Parser {
                 if input.is_empty() {
                     return None;
                 }
-                let printable = input
-                    .iter()
-                    .take_while(|byte| (0x20..DEL).contains(*byte))
-                    .count();
-                if printable > 0 {
-                    let (text, rest) = input.split_at(printable);
+                if let Some((token, rest)) = whole(input) {
                     *input = rest;
-                    return Some(Token::Ascii(text));
+                    return Some(token);
                 }
             }
             let (byte, rest) = input.split_first()?;
@@ -256,4 +269,51 @@ impl Parser {
         }
         None
     }
+}
+
+/// A token that lies in `input` as a whole and begins with it, and what is behind. These are nearly all,
+/// and need no state; everything else is taken byte by byte.
+fn whole(input: &[u8]) -> Option<(Token<'_>, &[u8])> {
+    match input {
+        [0x20..DEL, ..] => {
+            let (text, rest) = input.split_at(printable(input));
+            Some((Token::Ascii(text), rest))
+        }
+        [ESC, b'[', behind @ ..] => {
+            let mut within = behind.iter().take(CSI_MAX);
+            let length = within.position(|byte| !(0x20..0x40).contains(byte))?;
+            let (held, rest) = behind.split_at(length);
+            let (last, rest) = rest.split_first()?;
+            if !(0x40..DEL).contains(last) {
+                return None;
+            }
+            Some((Token::Csi(Csi::parse(held, *last)?), rest))
+        }
+        [first @ 0xc2..=0xf4, ..] => {
+            let length = match first {
+                ..0xe0 => 2,
+                ..0xf0 => 3,
+                _ => 4,
+            };
+            let (encoded, rest) = input.split_at_checked(length)?;
+            let char = std::str::from_utf8(encoded).ok()?.chars().next()?;
+            (char > '\u{9f}').then_some((Token::Char(char), rest))
+        }
+        _ => None,
+    }
+}
+
+/// How many bytes are printable, looked at by sixteen as long as all are.
+fn printable(input: &[u8]) -> usize {
+    let is_printable = |byte: &u8| byte.wrapping_sub(0x20) < DEL - 0x20;
+    let sixteens = input
+        .chunks_exact(16)
+        .take_while(|chunk| {
+            chunk
+                .iter()
+                .fold(true, |all, byte| all & is_printable(byte))
+        })
+        .count();
+    let (_, rest) = input.split_at(sixteens * 16);
+    sixteens * 16 + rest.iter().take_while(|byte| is_printable(byte)).count()
 }

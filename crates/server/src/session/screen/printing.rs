@@ -127,12 +127,17 @@ impl Screen {
         Some(pushed)
     }
 
-    /// The last column of the line before was written to: it is not empty for a wide character's sake.
+    /// The last column of the line before was written to: unless nothing changed by it, it is not empty
+    /// for a wide character's sake any more.
     fn settle(&mut self, line: usize) {
         let cols = self.cols;
+        let last = line
+            .checked_sub(1)
+            .map(|before| self.cell(before, cols - 1));
         if let Some(row) = self.grid_mut().row_mut(line) {
             let first = row.at(0);
-            if first.is_pushed() {
+            let same = last.is_some_and(|last| last.is_empty() && last.style == first.style);
+            if first.is_pushed() && !same {
                 row.replace(0, first.settled(), cols);
             }
         }

@@ -12,9 +12,11 @@ pub(super) struct Csi {
     pub(super) intermediate: u8,
     /// 0x40–0x7e.
     pub(super) last: u8,
-    /// Values, and whether a colon joins each to the one before. Missing values are 0.
-    parameters: [(u16, bool); PARAMETERS_MAX],
-    count: usize,
+    /// Missing values are 0.
+    parameters: [u16; PARAMETERS_MAX],
+    /// A bit for each: a colon joins it to the one before.
+    joined: u32,
+    count: u8,
 }
 
 impl Csi {
@@ -24,7 +26,8 @@ impl Csi {
             mark: 0,
             intermediate: 0,
             last,
-            parameters: [(0, false); PARAMETERS_MAX],
+            parameters: [0; PARAMETERS_MAX],
+            joined: 0,
             count: 0,
         };
         let mut rest = held;
@@ -60,20 +63,32 @@ impl Csi {
     }
 
     fn push(&mut self, value: u16, joined: bool) {
-        if let Some(slot) = self.parameters.get_mut(self.count) {
-            *slot = (value, joined);
+        if let Some(slot) = self.parameters.get_mut(usize::from(self.count)) {
+            *slot = value;
+            self.joined |= u32::from(joined) << self.count;
             self.count += 1;
         }
     }
 
     /// All parameters; one 0 if there is none.
-    pub(super) fn parameters(&self) -> &[(u16, bool)] {
-        self.parameters.get(..self.count.max(1)).unwrap_or_default()
+    pub(super) fn parameters(&self) -> &[u16] {
+        self.parameters
+            .get(..usize::from(self.count.max(1)))
+            .unwrap_or_default()
+    }
+
+    /// How many parameters behind the first of some at the end a colon joins to it.
+    pub(super) fn joined_behind(&self, rest: &[u16]) -> usize {
+        let first = self.parameters().len() - rest.len();
+        let behind = self
+            .joined
+            .checked_shr(u32::try_from(first + 1).unwrap_or(32));
+        usize::try_from(behind.unwrap_or(0).trailing_ones()).unwrap_or(0)
     }
 
     /// A parameter, 0 if it is missing.
     pub(super) fn value(&self, index: usize) -> u16 {
-        self.parameters.get(index).map_or(0, |(value, _)| *value)
+        self.parameters.get(index).copied().unwrap_or(0)
     }
 
     /// A parameter that counts, at least 1.

@@ -1,5 +1,7 @@
 //! How a character looks, and the sequences that say so.
 
+use super::sequence::Csi;
+
 /// A colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(super) enum Colour {
@@ -52,6 +54,17 @@ impl Style {
             background: self.background,
             ..Style::default()
         }
+    }
+
+    /// A number that differs between most styles, quickly made.
+    pub(super) fn fingerprint(&self) -> usize {
+        let colours = [self.foreground, self.background, self.underline_colour];
+        let looks = [self.attributes, self.underline, u8::from(self.overline), 0];
+        let seed = u32::from_le_bytes(looks) ^ u32::from(self.link) << 16;
+        let mixed = colours.iter().fold(seed, |mixed, colour| {
+            mixed.wrapping_mul(MIX) ^ colour.bits()
+        });
+        usize::try_from(mixed.wrapping_mul(MIX) >> 16).unwrap_or(0)
     }
 
     /// The same without its link.
@@ -115,13 +128,11 @@ impl Style {
         out.push(b'm');
     }
 
-    /// Applies the parameters of an SGR sequence. Each is given with whether a colon joins it to the one
-    /// before; what is unknown changes nothing.
-    pub(super) fn apply(&mut self, parameters: &[(u16, bool)]) {
-        let mut rest = parameters;
-        while let Some(((first, _), behind)) = rest.split_first() {
-            let joined = behind.iter().take_while(|(_, joined)| *joined).count();
-            let (joined, next) = behind.split_at(joined);
+    /// Applies an SGR sequence. What is unknown changes nothing.
+    pub(super) fn apply(&mut self, csi: &Csi) {
+        let mut rest = csi.parameters();
+        while let Some((first, behind)) = rest.split_first() {
+            let (joined, next) = behind.split_at(csi.joined_behind(rest).min(behind.len()));
             rest = next;
             match first {
                 38 | 48 | 58 => {
@@ -143,7 +154,7 @@ impl Style {
                 4 => {
                     self.underline = match joined.first() {
                         None => 1,
-                        Some((style @ 0..=5, _)) => u8::try_from(*style).unwrap_or(1),
+                        Some(style @ 0..=5) => u8::try_from(*style).unwrap_or(1),
                         Some(_) => self.underline,
                     }
                 }
@@ -189,7 +200,18 @@ impl Style {
     }
 }
 
+/// The golden ratio as a fraction of 2^32: multiplying by it spreads neighbours.
+const MIX: u32 = 0x9e37_79b1;
+
 impl Colour {
+    fn bits(self) -> u32 {
+        u32::from_le_bytes(match self {
+            Colour::Default => [0; 4],
+            Colour::Indexed(index) => [index, 0, 0, 1],
+            Colour::Rgb(red, green, blue) => [red, green, blue, 2],
+        })
+    }
+
     fn approximated(self) -> Colour {
         match self {
             Colour::Default | Colour::Indexed(_) => self,
@@ -236,14 +258,14 @@ fn indexed(index: u16) -> Colour {
 
 /// The colour behind a 38, 48 or 58, and how many parameters it took. With colons the colour space may
 /// stand before red.
-fn colour_of(parameters: &[(u16, bool)], colons: bool) -> (Option<Colour>, usize) {
+fn colour_of(parameters: &[u16], colons: bool) -> (Option<Colour>, usize) {
     let part = |index: usize| {
-        let (value, _) = parameters.get(index)?;
+        let value = parameters.get(index)?;
         u8::try_from(*value).ok()
     };
     match parameters.first() {
-        Some((5, _)) => (part(1).map(Colour::Indexed), 2),
-        Some((2, _)) => {
+        Some(5) => (part(1).map(Colour::Indexed), 2),
+        Some(2) => {
             let red = if colons && parameters.len() > 4 { 2 } else { 1 };
             let colour = match (part(red), part(red + 1), part(red + 2)) {
                 (Some(red), Some(green), Some(blue)) => Some(Colour::Rgb(red, green, blue)),

@@ -29,9 +29,14 @@ const CLUSTER_MAX: usize = 32;
 /// Bytes of a link's address and parameters.
 const LINK_MAX: usize = 2048;
 
+/// Places for the styles asked for last.
+const RECENT: usize = 64;
+
 /// The three tables of one screen.
 #[derive(Debug)]
 pub(super) struct Tables {
+    /// Styles asked for lately with their numbers, each in the place its fingerprint says.
+    recent: [(Style, u16); RECENT],
     styles: Table<Style>,
     clusters: Table<Arc<str>>,
     links: Table<Arc<str>>,
@@ -40,6 +45,7 @@ pub(super) struct Tables {
 impl Tables {
     pub(super) fn new() -> Self {
         Tables {
+            recent: [(Style::default(), 0); RECENT],
             styles: Table::new(Style::default(), STYLES),
             clusters: Table::new("".into(), CLUSTERS),
             links: Table::new("".into(), LINKS),
@@ -66,9 +72,19 @@ impl Tables {
 
     /// A number for a style. `None`: full, perhaps of what nothing uses any more.
     pub(super) fn add_style(&mut self, style: Style) -> Option<u16> {
-        self.styles
+        if style == Style::default() {
+            return Some(0);
+        }
+        let recent = self.recent.get_mut(style.fingerprint() % RECENT)?;
+        if recent.0 == style {
+            return Some(recent.1);
+        }
+        let number = self
+            .styles
             .find(&style)
-            .or_else(|| self.styles.add(style, 0))
+            .or_else(|| self.styles.add(style, 0))?;
+        *recent = (style, number);
+        Some(number)
     }
 
     /// A number for a cluster. `None`: full, or this one too long.
@@ -106,6 +122,7 @@ impl Tables {
         cells: impl Iterator<Item = Cell>,
         styles: impl Iterator<Item = Style>,
     ) {
+        self.recent = [(Style::default(), 0); RECENT];
         let mut used_styles = self.styles.marks();
         let mut used_clusters = self.clusters.marks();
         let mut used_links = self.links.marks();
@@ -152,6 +169,15 @@ impl Tables {
             }
             Content::Cluster(number) => out.extend_from_slice(self.cluster(number).as_bytes()),
             Content::Tail => {}
+        }
+    }
+
+    /// Appends the texts of cells.
+    pub(super) fn write_texts(&self, cells: &[Cell], out: &mut Vec<u8>) {
+        if cells.iter().fold(true, |all, cell| all & cell.is_ascii()) {
+            out.extend(cells.iter().map(|cell| cell.low_byte()));
+        } else {
+            cells.iter().for_each(|cell| self.write_text(*cell, out));
         }
     }
 
