@@ -676,6 +676,45 @@ fn attach(pair: &mut Pair, output: u64, epoch: u64, control: bool) {
 }
 
 #[test]
+fn what_a_viewer_says_before_it_is_known_whether_it_may_is_said_afterwards() {
+    let shell = ShellEnd::new(ShellConfig::for_viewer("server-1"));
+    let mut pair = Pair::of(shell, UserEnd::for_viewer(Hello::new("page-1", 512 * 1024)));
+    pair.user.resume(SID, None, 0, None, Props::new()).unwrap();
+    pair.exchange();
+    pair.shell_events();
+    let size = Winsize::new(30, 90).unwrap();
+    pair.user
+        .resize(SID, Winsize::new(24, 80).unwrap())
+        .unwrap();
+    pair.exchange();
+    pair.user.resize(SID, size).unwrap();
+    pair.exchange();
+    assert!(pair.shell_events().is_empty());
+    pair.shell
+        .attach(
+            SID,
+            Attachment {
+                output: 0,
+                input: 0,
+                dropped: 0,
+                epoch: 1,
+                control: false,
+            },
+        )
+        .unwrap();
+    let sid = SID.to_owned();
+    assert_eq!(pair.shell_events(), [ToShellEnd::Resize { sid, size }]);
+    pair.exchange();
+    let told = pair.user_events();
+    assert!(
+        !told
+            .iter()
+            .any(|event| matches!(event, ToUserEnd::Lost { .. })),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_newcomer_gets_the_screen_and_then_every_byte() {
     let mut pair = viewing(false, 3);
     pair.shell.output(SID, b"live", 5).unwrap();

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use longwire_protocol::Message;
+use longwire_protocol::shell::Winsize;
 
 use crate::error::{LinkError, SessionError};
 use crate::limits::{MAX_WAITING, SHELL_END_PING_AFTER};
@@ -27,6 +28,14 @@ const SHARES: u64 = 8;
 /// But no message is made smaller than this because the link is nearly full.
 const SMALLEST: u64 = 4096;
 
+/// What a viewer has said about a session before it was known whether it may have it.
+#[derive(Debug, Default)]
+struct Awaited {
+    size: Option<Winsize>,
+    wants_control: bool,
+    stop: Option<Option<String>>,
+}
+
 /// The shell end of a link and the sessions that live across its connections.
 #[derive(Debug)]
 pub struct ShellEnd {
@@ -40,6 +49,8 @@ pub struct ShellEnd {
     output_turns: Turns,
     /// Asked for on this link, and not here.
     unknown: BTreeSet<String>,
+    /// Asked for on this link, and the owner has not said yet whether they are here.
+    awaited: BTreeMap<String, Awaited>,
     events: VecDeque<ToShellEnd>,
 }
 
@@ -55,6 +66,7 @@ impl ShellEnd {
             control_turns: Turns::default(),
             output_turns: Turns::default(),
             unknown: BTreeSet::new(),
+            awaited: BTreeMap::new(),
             events: VecDeque::new(),
         }
     }
@@ -70,6 +82,7 @@ impl ShellEnd {
         }
         self.link = Some(Link::new(generation, hello, SHELL_END_PING_AFTER, now));
         self.unknown.clear();
+        self.awaited.clear();
         for session in self.sessions.values_mut() {
             session.on_link = OnLink::default();
         }

@@ -65,11 +65,32 @@ impl ShellEnd {
         session.output = Output::at(at.output);
         session.want(at.output);
         self.sessions.insert(sid.to_owned(), session);
+        self.say_awaited(sid);
         Ok(())
+    }
+
+    /// Events for what a viewer said while its owner made up its mind.
+    fn say_awaited(&mut self, sid: &str) {
+        let Some(awaited) = self.awaited.remove(sid) else {
+            return;
+        };
+        if let Some(size) = awaited.size {
+            let sid = sid.to_owned();
+            self.events.push_back(ToShellEnd::Resize { sid, size });
+        }
+        if awaited.wants_control {
+            let sid = sid.to_owned();
+            self.events.push_back(ToShellEnd::ControlWanted { sid });
+        }
+        if let Some(error) = awaited.stop {
+            let sid = sid.to_owned();
+            self.events.push_back(ToShellEnd::Stop { sid, error });
+        }
     }
 
     /// On a viewer's link: there is no such session, or none for this viewer.
     pub fn unknown(&mut self, sid: &str) {
+        self.awaited.remove(sid);
         self.remove(sid);
         self.say_unknown(sid.to_owned());
     }

@@ -6,7 +6,7 @@ use longwire_protocol::shell::{Winsize, text};
 use longwire_protocol::{Message, Props};
 
 use super::session::{Phase, Session};
-use super::{Leg, ShellEnd, ToShellEnd};
+use super::{Awaited, Leg, ShellEnd, ToShellEnd};
 use crate::error::LinkError;
 use crate::limits::{ENDED_KEPT, MAX_INTERRUPT_AHEAD, MAX_SID, MAX_WAITING};
 use crate::link::Incoming;
@@ -191,15 +191,33 @@ impl ShellEnd {
                 epoch,
                 size,
                 more,
-            } if self.config.leg == Leg::Viewer => self.events.push_back(ToShellEnd::Attach {
-                sid,
-                have,
-                epoch,
-                size,
-                more,
-            }),
+            } if self.config.leg == Leg::Viewer => {
+                if self.awaited.contains_key(&sid) {
+                    return;
+                }
+                if self.awaited.len() >= MAX_WAITING {
+                    return self.say_unknown(sid);
+                }
+                self.awaited.insert(sid.clone(), Awaited::default());
+                self.events.push_back(ToShellEnd::Attach {
+                    sid,
+                    have,
+                    epoch,
+                    size,
+                    more,
+                });
+            }
             // Whoever said this waits for no answer.
             ToShell::New { .. } | ToShell::Ack { .. } | ToShell::Stop { forget: true, .. } => {}
+            ToShell::Resize(size) if self.awaited.contains_key(&sid) => {
+                self.awaited.entry(sid).or_default().size = Some(size);
+            }
+            ToShell::Epoch(_) if self.awaited.contains_key(&sid) => {
+                self.awaited.entry(sid).or_default().wants_control = true;
+            }
+            ToShell::Stop { error, .. } if self.awaited.contains_key(&sid) => {
+                self.awaited.entry(sid).or_default().stop = Some(error);
+            }
             ToShell::Resume { .. }
             | ToShell::Input { .. }
             | ToShell::Resize(_)
