@@ -258,7 +258,10 @@ impl Log {
             closed => closed.insert(OpenOptions::new().append(true).open(path)?),
         };
         if segment.torn {
-            file.set_len(segment.length)?;
+            if let Err(error) = file.set_len(segment.length) {
+                segment.file = None;
+                return Err(error);
+            }
             segment.torn = false;
         }
         match frames.write(file) {
@@ -271,6 +274,8 @@ impl Log {
             }
             Err(error) => {
                 segment.torn = file.set_len(segment.length).is_err();
+                // The next try is made on a file that is opened anew.
+                segment.file = None;
                 Err(error)
             }
         }

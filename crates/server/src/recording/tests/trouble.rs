@@ -61,6 +61,53 @@ async fn what_could_not_be_written_is_written_when_it_can_be() {
     assert_eq!(read, [output(0, b"one"), output(3, b"two")]);
 }
 
+#[test]
+fn a_full_disk_leaves_the_recording_as_it_was_and_it_goes_on_afterwards() {
+    let lab = Lab::new();
+    let opening = opening(SID);
+    let folder = lab.recorder().folder(SID, opening.started_at).unwrap();
+    let start = log::Start {
+        opening: opening.clone(),
+        newest: 0,
+        previous: None,
+        position: Position::default(),
+    };
+    let mut log = log::Log::new(folder.clone(), start, false, std::time::Instant::now());
+    let mut frames = log::Frames::default();
+    let mut append = |log: &mut log::Log, entries: &[Entry]| {
+        let (done, result) = log.append(entries.iter(), &mut frames, |_, _| {});
+        (done, result.map_err(|error| TroubleKind::of(&error)))
+    };
+    let entries = [
+        output(0, b"one"),
+        output(3, &[b'2'; 10_000]),
+        output(10_003, b"three"),
+    ];
+    assert_eq!(append(&mut log, &entries[..1]), (1, Ok(())));
+    log.rest();
+    // The file's place is taken by one that has no room.
+    let path = folder.segment(1);
+    let aside = path.with_extension("aside");
+    fs::rename(&path, &aside).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    let mut kind = TroubleKind::Full;
+    for _ in 0..3 {
+        let (done, result) = append(&mut log, &entries[1..]);
+        assert_eq!((done, result), (0, Err(kind)));
+        // That device cannot be cut either.
+        kind = TroubleKind::Failed;
+    }
+    fs::remove_file(&path).unwrap();
+    // Half of what failed is still there, since it could not be cut off.
+    let mut torn = fs::read(&aside).unwrap();
+    torn.extend_from_slice(b"half a frame");
+    fs::write(&path, torn).unwrap();
+    assert_eq!(append(&mut log, &entries[1..]), (2, Ok(())));
+    assert_eq!(lab.entries(&opening), entries);
+    drop(log);
+    assert_eq!(lab.recover(&opening).unwrap().cut, 0);
+}
+
 #[tokio::test]
 async fn a_session_nobody_opened_is_refused() {
     let lab = Lab::new();
