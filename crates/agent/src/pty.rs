@@ -30,7 +30,7 @@ use longwire_protocol::shell::Winsize;
 const FIRST_INHERITABLE: libc::c_uint = 3;
 /// Where the search for open descriptors ends on kernels without `close_range`.
 const MOST_DESCRIPTORS: libc::rlim_t = 65_536;
-/// Bytes asked for in one `read`; a Linux pty never gives more than 4095 at once.
+/// What one `read` may give; a Linux pty never gives more than 4095 bytes at once.
 const READ_STEP: usize = 4096;
 
 /// The account a program runs as.
@@ -145,9 +145,10 @@ impl Pty {
         self.master.readable().await.map(drop)
     }
 
-    /// Appends what the terminal holds to the empty `buffer`, at most `limit` bytes; never waits.
-    pub(crate) fn read(&self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Read> {
-        read_until(buffer, limit, |space| {
+    /// Takes what the terminal holds, as far as it fits into `space`; never waits. Returns how many
+    /// bytes, and what there is behind them.
+    pub(crate) fn read(&self, space: &mut [u8]) -> (usize, Read) {
+        read_until(space, |space| {
             self.master.try_io(Interest::READABLE, |master| {
                 Ok(nix::unistd::read(master, space)?)
             })
@@ -156,8 +157,8 @@ impl Pty {
 
     /// The same, for when a program has ended: asks the kernel itself, since the runtime may not
     /// have heard yet of what the program wrote just before.
-    pub(crate) fn read_last(&self, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Read> {
-        read_until(buffer, limit, |space| {
+    pub(crate) fn read_last(&self, space: &mut [u8]) -> (usize, Read) {
+        read_until(space, |space| {
             Ok(nix::unistd::read(self.master.get_ref(), space)?)
         })
     }
@@ -247,30 +248,35 @@ impl Pty {
     }
 }
 
-/// Reads once and again until `buffer` has about `limit` bytes or there is nothing more.
+/// Reads once and again until `space` is about full or there is nothing more.
 fn read_until(
-    buffer: &mut Vec<u8>,
-    limit: usize,
+    space: &mut [u8],
     mut read_once: impl FnMut(&mut [u8]) -> io::Result<usize>,
-) -> io::Result<Read> {
-    let fits = |filled: usize| filled + READ_STEP <= limit || (filled == 0 && limit > 0);
+) -> (usize, Read) {
+    let mut filled = 0;
     // A last read for a handful of bytes would cost as much as a whole one.
-    while fits(buffer.len()) {
-        let filled = buffer.len();
-        let step = READ_STEP.min(limit - filled);
-        buffer.resize(filled + step, 0);
-        let result = read_once(buffer.get_mut(filled..).unwrap_or_default());
-        buffer.truncate(filled + result.as_ref().copied().unwrap_or(0));
-        match result {
-            Ok(0) => return Ok(Read::Closed),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Drained),
+    while filled == 0 || filled + READ_STEP <= space.len() {
+        let rest = space.get_mut(filled..).unwrap_or_default();
+        if rest.is_empty() {
+            break;
+        }
+        match read_once(rest) {
+            Ok(0) => return (filled, Read::Closed),
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return (filled, Read::Drained);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.raw_os_error() == Some(libc::EIO) => return Ok(Read::Closed),
-            Err(error) => return Err(error),
+            Err(error) => {
+                // How a terminal says that its other side is gone.
+                if error.raw_os_error() != Some(libc::EIO) {
+                    log::debug!("reading a terminal: {error}");
+                }
+                return (filled, Read::Closed);
+            }
         }
     }
-    Ok(Read::Full)
+    (filled, Read::Full)
 }
 
 /// A descriptor that becomes readable when the process ends, and that no later process with the

@@ -162,43 +162,40 @@ impl SharedEnd {
     /// Takes what a terminal holds, as far as there is room for it. Returns how many bytes, and
     /// whether the terminal is still open.
     pub(crate) fn read(&self, sid: &str, pty: &Pty, time_ms: u64) -> (usize, bool) {
-        let most = self.state().end.room(sid).saturating_sub(LAST_WORDS);
-        let (count, read) = self.take(sid, most.min(OUTPUT_READ), time_ms, |buffer, most| {
-            pty.read(buffer, most)
-        });
-        (count, matches!(read, Ok(Read::Full | Read::Drained)))
+        let (count, read) = self.take(sid, LAST_WORDS, time_ms, |space| pty.read(space));
+        (count, read != Read::Closed)
     }
 
     /// Takes what the terminal of an ended shell still holds. There is room for it.
     pub(crate) fn read_last(&self, sid: &str, pty: &Pty, time_ms: u64) {
-        let most = self.state().end.room(sid).min(LAST_WORDS);
-        let (_, read) = self.take(sid, most, time_ms, |buffer, most| {
-            pty.read_last(buffer, most)
+        self.take(sid, 0, time_ms, |space| {
+            let most = space.len().min(LAST_WORDS);
+            pty.read_last(space.get_mut(..most).unwrap_or_default())
         });
-        if let Err(error) = read {
-            log::debug!("session {sid}: last words: {error}");
-        }
     }
 
+    /// Keeps what `read` puts into the space it is given; `spared` bytes of the room are not used.
     fn take(
         &self,
         sid: &str,
-        most: usize,
+        spared: usize,
         time_ms: u64,
-        read: impl FnOnce(&mut Vec<u8>, usize) -> io::Result<Read>,
-    ) -> (usize, io::Result<Read>) {
+        read: impl FnOnce(&mut [u8]) -> (usize, Read),
+    ) -> (usize, Read) {
         let mut state = self.state();
         let State { end, buffer } = &mut *state;
-        buffer.clear();
-        let read = read(buffer, most);
-        if !buffer.is_empty() {
-            if let Err(error) = end.output(sid, buffer, time_ms) {
-                // Never: it was asked for just before.
+        buffer.resize(OUTPUT_READ, 0);
+        let most = end.room(sid).saturating_sub(spared).min(OUTPUT_READ);
+        let (count, read) = read(buffer.get_mut(..most).unwrap_or_default());
+        if count > 0 {
+            let bytes = buffer.get(..count).unwrap_or_default();
+            if let Err(error) = end.output(sid, bytes, time_ms) {
+                // Never: there is room.
                 log::error!("output of a shell is lost: {error}");
             }
             self.0.outgoing.notify_one();
         }
-        (buffer.len(), read)
+        (count, read)
     }
 
     /// Writes waiting input for as long as `write` takes some: it returns how much of what it is

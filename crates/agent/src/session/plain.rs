@@ -111,10 +111,25 @@ impl PlainWire {
 
     /// Reads until `most` bytes wait to be sent. Returns whether there was something.
     fn read(&mut self, pty: &Pty, most: usize) -> bool {
-        let before = self.output.len();
-        let read = pty.read(&mut self.output, most);
-        self.is_open = matches!(read, Ok(Read::Full | Read::Drained));
-        self.output.len() > before
+        let (count, read) = self.take(most, |space| pty.read(space));
+        self.is_open = read != Read::Closed;
+        count > 0
+    }
+
+    fn take(
+        &mut self,
+        most: usize,
+        read: impl FnOnce(&mut [u8]) -> (usize, Read),
+    ) -> (usize, Read) {
+        let mut space = vec![0; most.saturating_sub(self.output.len())];
+        let (count, read) = read(&mut space);
+        space.truncate(count);
+        if self.output.is_empty() {
+            self.output = space;
+        } else {
+            self.output.append(&mut space);
+        }
+        (count, read)
     }
 
     /// Sends output with the turn already waited for, or gives the turn back if there is none.
@@ -123,12 +138,8 @@ impl PlainWire {
             self.outbox.give_up_turn();
             return Ok(());
         }
-        let count = self.output.len().min(OUTPUT_READ);
-        let bytes = Bytes::copy_from_slice(self.output.get(..count).unwrap_or_default());
-        self.output.drain(..count);
-        if self.output.is_empty() && self.output.capacity() > OUTPUT_READ {
-            self.output = Vec::new();
-        }
+        let later = self.output.split_off(self.output.len().min(OUTPUT_READ));
+        let bytes = Bytes::from(std::mem::replace(&mut self.output, later));
         self.outbox
             .send(FromDevice::Output(bytes).to_message(&self.sid))
     }
@@ -178,12 +189,11 @@ impl PlainWire {
         let mut left = LAST_WORDS;
         while left > 0 {
             self.outbox.room().await?;
-            let read = pty.read_last(&mut self.output, left.min(OUTPUT_READ));
-            let count = self.output.len();
+            let (count, read) = self.take(left.min(OUTPUT_READ), |space| pty.read_last(space));
             self.pass_on()?;
             left = match read {
-                Ok(Read::Full) => left.saturating_sub(count),
-                Ok(Read::Drained | Read::Closed) | Err(_) => 0,
+                Read::Full => left.saturating_sub(count),
+                Read::Drained | Read::Closed => 0,
             };
         }
         Ok(())
