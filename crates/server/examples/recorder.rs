@@ -105,7 +105,7 @@ async fn main() -> anyhow::Result<()> {
         lossless: true,
     };
     let size = Winsize::new(24, 80).context("a size")?;
-    let text = Bytes::from(lines(64 * 1024 * 1024));
+    let text = Bytes::from(lines(8 * 1024 * 1024));
     let screen = text.slice(..2000);
     let journal = recorder.device();
     let mut progress = journal.progress();
@@ -176,6 +176,7 @@ async fn main() -> anyhow::Result<()> {
         at += bytes.len() as u64;
     }
     anyhow::ensure!(at == durable, "read back {at} of {durable}");
+    let peak_kib = getrusage(UsageWho::RUSAGE_SELF)?.max_rss();
     let (read_in, read_cpu) = (begun.elapsed(), cpu()? - before);
 
     let gib = durable as f64 / (1024.0 * 1024.0 * 1024.0);
@@ -203,6 +204,11 @@ async fn main() -> anyhow::Result<()> {
         "read back:  {:7.1} MiB/s  {:6.2} CPU-s/GiB",
         mib / read_in.as_secs_f64(),
         read_cpu.as_secs_f64() / gib
+    )?;
+    writeln!(
+        out,
+        "memory at most {} MiB, 8 of them the text",
+        peak_kib / 1024
     )?;
     Ok(())
 }

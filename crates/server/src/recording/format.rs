@@ -7,18 +7,14 @@ use bytes::Bytes;
 use longwire_protocol::shell::{Ended, Winsize};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{DeviceId, UserId};
-use crate::session::{Entry, Marker};
-use crate::time::Timestamp;
+use super::words::{EndWords, Words};
+use crate::session::Entry;
 
 /// What a segment as it is written begins with.
 pub(super) const MAGIC: [u8; 8] = *b"LWREC\x01\r\n";
 
 /// What a compressed segment begins with.
 pub(super) const MAGIC_COMPRESSED: [u8; 8] = *b"LWRCZ\x01\r\n";
-
-/// The version of the format, said in every header.
-const VERSION: u32 = 1;
 
 /// Bytes of a frame before its payload.
 pub(super) const FRAME_HEAD: usize = 9;
@@ -66,175 +62,6 @@ pub enum FormatError {
     Compressed,
 }
 
-/// What a session is recorded as.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Opening {
-    /// The session.
-    pub sid: String,
-    /// On which device.
-    pub device_id: DeviceId,
-    /// Whose it is.
-    pub owner_id: UserId,
-    /// Their e-mail address at that time.
-    pub owner: String,
-    /// When it was opened: where the recording's time line begins.
-    #[serde(with = "millis")]
-    pub started_at: Timestamp,
-    /// Whether the device keeps what is not acknowledged.
-    pub lossless: bool,
-}
-
-/// The first frame of a segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Header {
-    version: u32,
-    #[serde(flatten)]
-    pub(super) opening: Opening,
-    /// Its number, from 1.
-    pub(super) segment: u32,
-    /// SHA-256 of the segment before, as it was before it was compressed; hexadecimal.
-    pub(super) previous: Option<String>,
-    /// Where output goes on in it.
-    pub(super) offset: u64,
-    /// The time line's newest moment so far.
-    pub(super) time_ms: u64,
-    /// The terminal's size so far, as rows and columns.
-    pub(super) size: Option<(u16, u16)>,
-    /// Whether a keyframe comes next.
-    pub(super) keyframe: bool,
-}
-
-mod millis {
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use crate::time::Timestamp;
-
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_i64(at.millis())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Timestamp, D::Error> {
-        i64::deserialize(from).map(Timestamp::from_millis)
-    }
-}
-
-/// Where a recording stands at some point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Position {
-    /// Output recorded so far, gaps included.
-    pub offset: u64,
-    /// The newest moment on the time line.
-    pub time_ms: u64,
-    /// The terminal's size.
-    pub size: Option<Winsize>,
-}
-
-impl Position {
-    /// Moves on past an entry.
-    pub(super) fn pass(&mut self, entry: &Entry) {
-        self.offset = self.offset.max(entry.end());
-        self.time_ms = self.time_ms.max(entry.time_ms());
-        if let Entry::Resized { size, .. } | Entry::Keyframe { size, .. } = entry {
-            self.size = Some(*size);
-        }
-    }
-}
-
-impl Header {
-    pub(super) fn new(
-        opening: &Opening,
-        segment: u32,
-        previous: Option<[u8; HASH]>,
-        position: Position,
-        keyframe: bool,
-    ) -> Self {
-        Self {
-            version: VERSION,
-            opening: opening.clone(),
-            segment,
-            previous: previous.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect()),
-            offset: position.offset,
-            time_ms: position.time_ms,
-            size: position.size.map(|size| (size.rows, size.cols)),
-            keyframe,
-        }
-    }
-
-    pub(super) fn position(&self) -> Position {
-        Position {
-            offset: self.offset,
-            time_ms: self.time_ms,
-            size: self.size.and_then(|(rows, cols)| Winsize::new(rows, cols)),
-        }
-    }
-
-    /// The header's frame.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, FormatError> {
-        let mut frame = vec![0; FRAME_HEAD];
-        put_json(&mut frame, self)?;
-        finish(&mut frame, 0, kind::HEADER, &[])?;
-        Ok(frame)
-    }
-
-    pub(super) fn decode(frame: &RawFrame) -> Result<Self, FormatError> {
-        if frame.kind != kind::HEADER {
-            return Err(FormatError::Header);
-        }
-        let header: Self =
-            serde_json::from_slice(&frame.payload).map_err(|_| FormatError::Header)?;
-        if header.version == VERSION {
-            Ok(header)
-        } else {
-            Err(FormatError::Header)
-        }
-    }
-}
-
-/// A marker or an end, as JSON: what is added later is passed over by older readers.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Words {
-    Attached { by: String, control: bool },
-    Detached { by: String },
-    Control { by: String, epoch: u64 },
-    LinkLost,
-    LinkBack { lossless: bool },
-    Restarted,
-}
-
-#[derive(Serialize, Deserialize)]
-struct EndWords {
-    reason: Option<String>,
-    exit_status: Option<i32>,
-    text: String,
-}
-
-impl From<&Marker> for Words {
-    fn from(marker: &Marker) -> Self {
-        match marker.clone() {
-            Marker::Attached { by, control } => Self::Attached { by, control },
-            Marker::Detached { by } => Self::Detached { by },
-            Marker::Control { by, epoch } => Self::Control { by, epoch },
-            Marker::LinkLost => Self::LinkLost,
-            Marker::LinkBack { lossless } => Self::LinkBack { lossless },
-            Marker::Restarted => Self::Restarted,
-        }
-    }
-}
-
-impl From<Words> for Marker {
-    fn from(words: Words) -> Self {
-        match words {
-            Words::Attached { by, control } => Self::Attached { by, control },
-            Words::Detached { by } => Self::Detached { by },
-            Words::Control { by, epoch } => Self::Control { by, epoch },
-            Words::LinkLost => Self::LinkLost,
-            Words::LinkBack { lossless } => Self::LinkBack { lossless },
-            Words::Restarted => Self::Restarted,
-        }
-    }
-}
-
 /// A frame whose length and check are right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RawFrame {
@@ -243,6 +70,27 @@ pub(super) struct RawFrame {
 }
 
 impl RawFrame {
+    /// A header with this payload.
+    pub(super) fn header(payload: Bytes) -> Self {
+        Self {
+            kind: kind::HEADER,
+            payload,
+        }
+    }
+
+    /// The payload of a header.
+    pub(super) fn as_header(&self) -> Option<&[u8]> {
+        (self.kind == kind::HEADER).then_some(&*self.payload)
+    }
+
+    /// All its bytes.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FormatError> {
+        let mut frame = vec![0; FRAME_HEAD];
+        frame.extend_from_slice(&self.payload);
+        finish(&mut frame, 0, self.kind, &[])?;
+        Ok(frame)
+    }
+
     /// Head and payload, with no check.
     pub(super) fn without_check(&self) -> ([u8; FRAME_HEAD], &[u8]) {
         let head = FrameHead {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use longwire_protocol::shell::Winsize;
 use tokio::sync::watch;
 
-use super::format::Opening;
+use super::header::Opening;
 use super::recover::Recovered;
 use crate::session::Entry;
 use crate::time::Timestamp;

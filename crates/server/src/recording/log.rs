@@ -8,7 +8,8 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::files::{self, Folder};
-use super::format::{self, HASH, Header, MAGIC, Opening, Position};
+use super::format::{self, HASH, MAGIC};
+use super::header::{Header, Opening, Position};
 use super::segment::Hash;
 use crate::session::Entry;
 

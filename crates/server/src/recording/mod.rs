@@ -12,12 +12,14 @@
 mod compress;
 mod files;
 mod format;
+mod header;
 mod journal;
 mod log;
 mod read;
 mod recover;
 mod run;
 mod segment;
+mod words;
 mod writer;
 
 #[cfg(test)]
@@ -29,7 +31,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub use format::{FormatError, Opening, Position};
+pub use format::FormatError;
+pub use header::{Opening, Position};
 pub use journal::{DeviceJournal, Progress, Trouble, TroubleKind, WAITING_MAX};
 pub use read::{Entries, OutputReader, ReadBack};
 pub use recover::Recovered;

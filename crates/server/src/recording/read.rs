@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::RecordingError;
 use super::files::Folder;
-use super::format::{self, FormatError, Header};
+use super::format::{self, FormatError};
+use super::header::Header;
 use super::segment::SegmentReader;
 use crate::session::Entry;
 

@@ -5,7 +5,8 @@ use std::io::{self, Seek as _, SeekFrom};
 
 use super::RecordingError;
 use super::files::{self, Folder};
-use super::format::{self, Header, Opening, Position};
+use super::format;
+use super::header::{Header, Opening, Position};
 use super::log::Start;
 use super::segment::SegmentReader;
 use crate::session::Entry;

@@ -8,9 +8,8 @@ use ring::digest::{Context, SHA256};
 
 use super::RecordingError;
 use super::files::Folder;
-use super::format::{
-    FRAME_HEAD, FormatError, FrameHead, HASH, Header, MAGIC, MAGIC_COMPRESSED, RawFrame,
-};
+use super::format::{FRAME_HEAD, FormatError, FrameHead, HASH, MAGIC, MAGIC_COMPRESSED, RawFrame};
+use super::header::Header;
 
 /// Bytes read from the file at a time.
 const READ: usize = 64 * 1024;

@@ -11,7 +11,7 @@ use longwire_protocol::shell::Winsize;
 
 use super::compress::Compression;
 use super::files::Folder;
-use super::format::{Opening, Position};
+use super::header::{Opening, Position};
 use super::journal::{self, DeviceShare, Job, Queue, Trouble, TroubleKind};
 use super::log::{Frames, Log, Start};
 use super::recover::Recovered;
