@@ -46,7 +46,7 @@ impl DeviceSessions {
         }
         if session.phase != Phase::Running
             || !session.is_live()
-            || session.replies_at.is_none_or(|at| at > now)
+            || session.replies_at.is_some_and(|at| at > now)
         {
             return;
         }
@@ -76,9 +76,9 @@ impl DeviceSessions {
             };
             let replies = session.replies.clone();
             self.change_control(now, sid, nobody);
+            // They are said once the epoch has begun.
             if let Some(session) = self.sessions.get_mut(sid) {
                 session.replies = replies;
-                session.replies_at = Some(now);
             }
         }
     }

@@ -18,7 +18,7 @@ impl DeviceSessions {
             let Some(id) = session.in_control else {
                 continue;
             };
-            if session.phase != Phase::Running || session.changing.is_some() || !session.is_live() {
+            if session.phase != Phase::Running || !session.is_live() {
                 continue;
             }
             let Some(viewer) = self.viewers.get_mut(&id) else {
