@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::devices::admission::Admission;
 use crate::gateway::Links;
 use crate::ids::DeviceId;
+use crate::recording::Recorder;
 use crate::store::Store;
 
 /// The running server's state; cheap to clone.
@@ -34,6 +35,10 @@ pub struct Inner {
     pub config: Config,
     /// The database.
     pub store: Store,
+    /// What is recorded of sessions.
+    pub recorder: Recorder,
+    /// Which run of the server this is; peers are told.
+    pub instance: String,
     /// Keys, limits and everything else that decides who somebody is.
     pub auth: Auth,
     /// Holds unknown devices to their limits.

@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
 
 use crate::devices::admission;
 
@@ -20,6 +23,21 @@ pub struct Config {
     pub insecure_http: bool,
     /// How many unknown devices are remembered.
     pub admission: admission::Limits,
+    /// How long a session lives on with nobody looking at it.
+    pub detach_grace: Duration,
+    /// What recorded output survives.
+    pub sync: Sync,
+}
+
+/// What output has to survive before its device may let it go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sync {
+    /// A killed server: the system has it.
+    #[default]
+    Killed,
+    /// A power failure as well: the disk has it.
+    PowerLoss,
 }
 
 /// The two PEM files TLS needs.

@@ -1,4 +1,5 @@
-//! The folder that holds everything a server must not lose: database, signing key, lock.
+//! The folder that holds everything a server must not lose: database, recordings,
+//! signing key, lock.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -70,6 +71,12 @@ impl DataDir {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.path.join("longwire.db")
+    }
+
+    /// The recordings' folder.
+    #[must_use]
+    pub fn recordings(&self) -> PathBuf {
+        self.path.join("recordings")
     }
 
     /// Makes sure that no second server runs on the folder.

@@ -16,16 +16,18 @@ use crate::app::{App, Inner};
 use crate::auth::Auth;
 use crate::auth::password::PasswordError;
 use crate::bus::InProcess;
-use crate::config::Config;
+use crate::config::{Config, Sync};
 use crate::data_dir::{DataDir, DataDirError, Lock};
 use crate::devices::admission::Admission;
 use crate::devices::presence;
-use crate::gateway::Links;
+use crate::gateway::adoption::{self, AdoptionError};
+use crate::gateway::{self, Links};
 use crate::http::tls::TlsError;
 use crate::http::{connections, envelope, tls};
+use crate::recording::{self, Recorder, RecorderConfig, RunError};
 use crate::store::{Store, StoreError};
 
-/// How long requests and sessions may take to end by themselves.
+/// How long requests and links may take to end by themselves.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Changes of devices a watcher may lag behind before it reads everything anew.
@@ -51,6 +53,15 @@ pub enum StartError {
     /// Passwords cannot be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// Nothing can be recorded.
+    #[error("recordings: {0}")]
+    Recordings(io::Error),
+    /// It cannot be told whether database and recordings belong together.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The sessions of the run before cannot be taken over.
+    #[error("sessions of the run before: {0}")]
+    Adoption(#[from] AdoptionError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -82,6 +93,12 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let lock = data.lock()?;
     let key = data.signing_key(&lock)?;
     let store = Store::open(&data.database()).await?;
+    let recorder = Recorder::open(RecorderConfig {
+        folder: data.recordings(),
+        power_loss: config.sync == Sync::PowerLoss,
+    })
+    .map_err(StartError::Recordings)?;
+    let run = recording::begin_run(&store, &recorder).await?;
     let listening = |source| StartError::Listen {
         address: config.listen,
         source,
@@ -92,6 +109,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let app = App::new(Inner {
         config,
         store,
+        recorder,
+        instance: run.run,
         auth: Auth::new(key)?,
         admission: Admission::new(limits),
         device_changes: broadcast::channel(DEVICE_CHANGES).0,
@@ -100,8 +119,10 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
+    adoption::adopt(&app, run.restored).await?;
     let router = api::router(app.clone()).layer(from_fn_with_state(app.clone(), envelope::wrap));
     app.tasks.spawn(presence::follow(app.clone()));
+    app.tasks.spawn(gateway::follow_rights(app.clone()));
     app.tasks.spawn(connections::serve(
         listener,
         tls,
@@ -140,8 +161,8 @@ impl Running {
         &self.app
     }
 
-    /// Ends it: no new connections, running requests finished, links and sessions told, everything
-    /// written. What has not ended after ten seconds is cut off.
+    /// Ends it: no new connections, running requests finished, links closed, everything written. Sessions
+    /// live on. What has not ended after ten seconds is cut off.
     pub async fn stop(self) {
         self.app.shutdown.cancel();
         self.app.tasks.close();
@@ -150,6 +171,13 @@ impl Running {
             .is_err()
         {
             tracing::warn!(tasks = self.app.tasks.len(), "not everything ended in time");
+        }
+        let recorder = self.app.recorder.clone();
+        if tokio::task::spawn_blocking(move || recorder.stop())
+            .await
+            .is_err()
+        {
+            tracing::error!("recordings could not be ended");
         }
         self.app.store.close().await;
     }

@@ -128,6 +128,13 @@ pub fn require_session(
     }
 }
 
+/// Whether the sessions of somebody with these roles may go on while nobody looks.
+#[must_use]
+pub fn may_keep_sessions(roles: &[Role]) -> bool {
+    let carries = |role: &Role| role.permissions().contains(&Permission::DeviceConnect);
+    roles.iter().any(carries)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +164,7 @@ mod tests {
                 let may = |owner| require_session(&principal, act, device, owner).is_ok();
                 assert_eq!(may(principal.user_id), own, "{act:?} {roles:?}");
                 assert_eq!(may(UserId::new()), others, "{act:?} {roles:?}");
+                assert_eq!(may_keep_sessions(roles), own);
             }
         }
     }

@@ -36,7 +36,7 @@ use crate::devices::inventory::AttributeValue;
         login::basic, login::logout_program, login::browser, login::logout_browser, login::me,
         search::search,
         server_info::show,
-        sessions::list, sessions::show,
+        sessions::list, sessions::show, sessions::end,
         users::list, users::me, users::show,
         show,
     ),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,12 +12,14 @@ use super::devices;
 use super::query::{PagingParams, Query};
 use crate::access::{self, SessionAct};
 use crate::app::App;
-use crate::auth::Principal;
+use crate::audit::{Action, AuditEvent, Object};
+use crate::auth::{Peer, Principal};
 use crate::bus::{LiveSession, Present, SessionState};
 use crate::error::ApiError;
 use crate::http::envelope::ErrorBody;
 use crate::ids::{DeviceId, UserId};
-use crate::store::{Reader, StoreError};
+use crate::session::{EndReason, Owner};
+use crate::store::{Ending, Reader, StoreError};
 use crate::time::Timestamp;
 
 /// Where a session stands.
@@ -274,4 +276,49 @@ pub(super) async fn show(
     let mut read = app.store.read().await?;
     let mut shown = assemble(&app, &mut read, &[session]).await?;
     shown.pop().map(axum::Json).ok_or_else(not_found)
+}
+
+/// End a session
+///
+/// Its shell is ended now, or, if the device is away, as soon as it comes back. Nobody can attach to it any
+/// more.
+#[utoipa::path(
+    delete,
+    path = "/api/management/v1/longwire/sessions/{id}",
+    operation_id = "endSession",
+    tag = "Longwire",
+    params(("id" = String, Path, description = "Session")),
+    responses(
+        (status = 204, description = "It will be ended, whatever happens to the server"),
+        (status = 403, description = "You see it and may not end it", body = ErrorBody),
+        (status = 404, description = "No such session, or it is over", body = ErrorBody),
+    )
+)]
+pub(super) async fn end(
+    State(app): State<App>,
+    principal: Principal,
+    Peer(address): Peer,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let session = find(&app, &principal, &id).await?;
+    let (device, owner) = (session.device, session.owner);
+    let granted = access::require_session(&principal, SessionAct::End, device, owner)?;
+    let why = EndReason::Stopped;
+    let ending = Ending {
+        at: Timestamp::now(),
+        reason: Some(why.ended()),
+        exit_status: None,
+        text: why.text().to_owned(),
+    };
+    let mut change = app.store.change().await?;
+    if change.stop_session(&id, &ending).await? {
+        let event = AuditEvent::new(Action::SessionStopped, &granted, Object::Device(device))
+            .from_address(address)
+            .with("session_id", id.as_str())
+            .with("text", why.text());
+        change.commit(&event).await?;
+    }
+    let by = Owner::new(&granted, Some(address));
+    app.bus.end(device, &id, by).await;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -127,6 +127,7 @@ pub fn routes() -> Vec<Route> {
         // Which sessions one may see is decided for each.
         route(get(), "/api/management/v1/longwire/sessions", SignedIn, sessions::list),
         route(get(), "/api/management/v1/longwire/sessions/{id}", SignedIn, sessions::show),
+        route(delete(), "/api/management/v1/longwire/sessions/{id}", SignedIn, sessions::end),
         route(get(), "/api/management/v1/longwire/events", Allowed(DeviceRead), events::watch),
         route(get(), "/api/management/v1/longwire/server", SignedIn, server_info::show),
         route(get(), "/api/openapi.json", Public, openapi::show),

@@ -74,6 +74,10 @@ actions! {
     SessionOutputLost,
     /// A terminal session could not be recorded any more.
     SessionNotRecorded,
+    /// Whose typing counts in a terminal session was decided anew, with nobody losing anything.
+    SessionControlBegun,
+    /// A device had a terminal session that is not known here. It was told to end it.
+    SessionUnknown,
     /// A terminal session ended.
     SessionEnded,
     /// A terminal session was refused.

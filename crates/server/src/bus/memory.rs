@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use super::{Bus, LiveSession, NewViewer, OpenError, SessionChange, Terminal};
+use crate::app::App;
 use crate::gateway::Links;
 use crate::ids::DeviceId;
+use crate::session::Owner;
 
 /// Looks no further than this process.
 pub struct InProcess(pub Arc<Links>);
@@ -18,8 +20,17 @@ impl Bus for InProcess {
         self.0.connected_since(device).is_some()
     }
 
-    async fn open(&self, device: DeviceId, viewer: NewViewer) -> Result<Terminal, OpenError> {
-        self.0.attach(device, viewer).await
+    async fn open(
+        &self,
+        app: &App,
+        device: DeviceId,
+        viewer: NewViewer,
+    ) -> Result<Terminal, OpenError> {
+        self.0.attach(app, device, viewer).await
+    }
+
+    async fn end(&self, device: DeviceId, sid: &str, by: Owner) {
+        self.0.end_session(device, sid, by).await;
     }
 
     async fn sessions(&self) -> Vec<Arc<LiveSession>> {

@@ -14,6 +14,9 @@ use async_trait::async_trait;
 use longwire_protocol::Message;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use crate::access::Role;
+use crate::app::App;
+use crate::auth::Principal;
 use crate::ids::DeviceId;
 use crate::session::{EndReason, Owner, ViewerId, ViewerKind};
 
@@ -26,11 +29,20 @@ pub trait Bus: Send + Sync {
     /// Whether the device has a link to any process.
     async fn is_connected(&self, device: DeviceId) -> bool;
 
-    /// Opens a session on the device, without a shell as yet.
+    /// Brings an operator's end to the device's sessions. One that speaks `longwire.v1` may come while the
+    /// device is away.
     ///
     /// # Errors
-    /// When the device is not there, or takes no more sessions.
-    async fn open(&self, device: DeviceId, viewer: NewViewer) -> Result<Terminal, OpenError>;
+    /// When the device is not there, or has as many of them as the server allows.
+    async fn open(
+        &self,
+        app: &App,
+        device: DeviceId,
+        viewer: NewViewer,
+    ) -> Result<Terminal, OpenError>;
+
+    /// Ends a session, on the word of somebody who may; the database knows already.
+    async fn end(&self, device: DeviceId, sid: &str, by: Owner);
 
     /// All sessions there are, newest first.
     async fn sessions(&self) -> Vec<Arc<LiveSession>>;
@@ -50,16 +62,19 @@ pub enum OpenError {
     TooMany,
 }
 
-/// An operator's end that wants a session.
+/// An operator's end that has come.
 #[derive(Clone, Debug)]
 pub struct NewViewer {
     /// Whose it is.
-    pub owner: Owner,
+    pub person: Owner,
+    /// Who they are, and with which sign-in. What they may do is looked up anew each time.
+    pub principal: Principal,
     /// What it can do.
     pub kind: ViewerKind,
 }
 
-/// The operator's side of an open session. Whoever holds it ends it with [`ToSession::Gone`].
+/// The operator's side of the way to a device's sessions. Whoever holds it ends it with
+/// [`ToSession::Gone`].
 #[derive(Debug)]
 pub struct Terminal {
     /// Names this end.
@@ -86,6 +101,8 @@ pub enum ToSession {
     Written,
     /// The operator's end is lost, or has left.
     Gone,
+    /// The operator's roles are these now.
+    Rights(Vec<Role>),
     /// The operator may not go on.
     End(EndReason),
 }

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use longwire_server::config::{Config, TlsFiles};
+use longwire_server::config::{Config, Sync, TlsFiles};
 use longwire_server::devices::admission;
+use longwire_server::session::DETACH_GRACE;
 use serde::Deserialize;
 
 const DEFAULT_LISTEN: SocketAddr =
@@ -44,6 +46,14 @@ pub(super) struct ServeArgs {
     /// Allow plain HTTP on addresses other than loopback (something in front speaks TLS).
     #[arg(long, env = "LONGWIRE_INSECURE_HTTP")]
     insecure_http: bool,
+    /// How long a terminal session lives on with nobody looking at it, such as 90m or 7d [default: 24h].
+    /// What its agent has configured ends it all the same.
+    #[arg(long, value_name = "TIME", env = "LONGWIRE_DETACH_GRACE")]
+    detach_grace: Option<String>,
+    /// What recorded output survives before its device may let it go: a killed server, or a power loss
+    /// as well [default: killed].
+    #[arg(long, value_name = "WHAT", env = "LONGWIRE_SYNC", value_parser = ["killed", "power-loss"])]
+    sync: Option<String>,
 }
 
 /// The configuration file.
@@ -56,6 +66,8 @@ struct File {
     tls_key: Option<PathBuf>,
     public_url: Option<String>,
     insecure_http: bool,
+    detach_grace: Option<String>,
+    sync: Option<Sync>,
 }
 
 impl File {
@@ -98,6 +110,12 @@ impl ServeArgs {
             (None, Some(_)) => bail!("--tls-key needs --tls-cert"),
         };
         let public_url = self.public_url.or(file.public_url);
+        let detach_grace = self.detach_grace.or(file.detach_grace);
+        let sync = match self.sync.as_deref() {
+            Some("power-loss") => Some(Sync::PowerLoss),
+            Some(_) => Some(Sync::Killed),
+            None => file.sync,
+        };
         Ok(Config {
             data_dir: self.place.or_default(file.data_dir),
             listen: self.listen.or(file.listen).unwrap_or(DEFAULT_LISTEN),
@@ -105,8 +123,28 @@ impl ServeArgs {
             public_url: public_url.as_deref().map(origin).transpose()?,
             insecure_http: self.insecure_http || file.insecure_http,
             admission: admission::Limits::default(),
+            detach_grace: detach_grace
+                .as_deref()
+                .map_or(Ok(DETACH_GRACE), |text| duration("--detach-grace", text))?,
+            sync: sync.unwrap_or_default(),
         })
     }
+}
+
+/// A whole number of seconds, minutes, hours or days: `30s`, `90m`, `24h`, `7d`.
+fn duration(flag: &str, text: &str) -> anyhow::Result<Duration> {
+    let wrong = || format!("{flag} {text:?} is not a time such as 30s, 90m, 24h or 7d");
+    let unit = text.chars().last().with_context(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86400,
+        _ => bail!(wrong()),
+    };
+    let number = text.strip_suffix(unit).unwrap_or_default();
+    let number: u32 = number.parse().ok().with_context(wrong)?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
 /// Checks that a URL is an origin, and writes it as browsers do.
@@ -168,6 +206,27 @@ mod tests {
         std::fs::write(path, "listne = \"127.0.0.1:1\"\n").unwrap();
         let error = resolve(&["--config", path]).unwrap_err();
         assert!(format!("{error:#}").contains("listne"), "{error:#}");
+    }
+
+    #[test]
+    fn sessions_live_on_for_a_day_and_survive_a_killed_server_unless_told_otherwise() {
+        let config = resolve(&[]).unwrap();
+        assert_eq!(config.detach_grace, Duration::from_secs(86400));
+        assert_eq!(config.sync, Sync::Killed);
+        let config = resolve(&["--detach-grace", "90m", "--sync", "power-loss"]).unwrap();
+        assert_eq!(config.detach_grace, Duration::from_secs(5400));
+        assert_eq!(config.sync, Sync::PowerLoss);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.toml");
+        std::fs::write(&path, "detach_grace = \"7d\"\nsync = \"power-loss\"\n").unwrap();
+        let path = path.to_str().unwrap();
+        let config = resolve(&["--config", path]).unwrap();
+        assert_eq!(config.detach_grace, Duration::from_secs(7 * 86400));
+        assert_eq!(config.sync, Sync::PowerLoss);
+        for bad in ["", "h", "24", "-1h", "1.5h", "24 h", "24ä"] {
+            assert!(resolve(&["--detach-grace", bad]).is_err(), "{bad}");
+        }
+        assert!(resolve(&["--sync", "never"]).is_err());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use longwire_server::audit::{Action, Actor, AuditEvent, Object};
 use longwire_server::auth::password::Passwords;
 use longwire_server::data_dir::DataDir;
 use longwire_server::ids::UserId;
-use longwire_server::store::{Store, User};
+use longwire_server::session::EndReason;
+use longwire_server::store::{Ending, Store, User};
 use longwire_server::time::Timestamp;
 
 use super::say;
@@ -188,6 +189,23 @@ async fn remove(store: &Store, email: &str) -> anyhow::Result<()> {
     let user = find(store, email).await?;
     let mut change = store.change().await?;
     change.remove_user(user.id).await?;
+    let why = EndReason::NotAllowed;
+    let ending = Ending {
+        at: Timestamp::now(),
+        reason: Some(why.ended()),
+        exit_status: None,
+        text: why.text().to_owned(),
+    };
+    for (sid, device) in change.stop_sessions_of_owner(user.id, &ending).await? {
+        let event = AuditEvent::new(
+            Action::SessionStopped,
+            Actor::System,
+            Object::Device(device),
+        )
+        .with("session_id", sid)
+        .with("text", why.text());
+        change.also(&event).await?;
+    }
     let event = event(Action::UserRemoved, &user).with("email", user.email.as_str());
     change.commit(&event).await?;
     Ok(())

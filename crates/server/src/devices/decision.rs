@@ -14,7 +14,8 @@ use crate::audit::{Action, Actor, AuditEvent, Object};
 use crate::error::ApiError;
 use crate::gateway::DisconnectReason;
 use crate::ids::{AuthSetId, DeviceId, TokenId};
-use crate::store::{AuthSet, AuthStatus, Change, StoreError};
+use crate::session::EndReason;
+use crate::store::{AuthSet, AuthStatus, Change, Ending, StoreError};
 use crate::time::Timestamp;
 
 /// Whether a key may go from one status to another (interop.md §5.4), and whether that is a change.
@@ -65,6 +66,9 @@ pub async fn set_status(
     };
     change.refresh_device_status(device, now).await?;
     let event = event.from_address(address);
+    if set.status == AuthStatus::Accepted || event_replaced_key(&event) {
+        end_sessions(&mut change, device, &event).await?;
+    }
     change.commit(&event).await?;
     // An acceptance too ends the link that was made with the key it replaces.
     if set.status == AuthStatus::Accepted || event_replaced_key(&event) {
@@ -127,6 +131,9 @@ pub(super) async fn admit_preauthorized(
         .await?
         .from_address(address);
     change.refresh_device_status(set.device_id, now).await?;
+    if event_replaced_key(&event) {
+        end_sessions(&mut change, set.device_id, &event).await?;
+    }
     change.commit(&event).await?;
     if event_replaced_key(&event) {
         app.links
@@ -223,6 +230,9 @@ pub async fn dismiss(
     let event = AuditEvent::new(Action::DeviceDismissed, granted, Object::Device(device))
         .from_address(address)
         .with("fingerprint", set.fingerprint.as_str());
+    if set.status == AuthStatus::Accepted {
+        end_sessions(&mut change, device, &event).await?;
+    }
     change.commit(&event).await?;
     if set.status == AuthStatus::Accepted {
         app.links.disconnect(device, DisconnectReason::Unauthorized);
@@ -253,6 +263,7 @@ pub async fn decommission(
     )
     .from_address(address)
     .with("identity", known.identity.as_str());
+    end_sessions(&mut change, device, &event).await?;
     change.commit(&event).await?;
     app.links.disconnect(device, DisconnectReason::Unauthorized);
     app.device_changed(device);
@@ -275,7 +286,32 @@ pub async fn revoke_token(
     };
     let event = AuditEvent::new(Action::DeviceTokenRevoked, granted, Object::Device(device));
     change.commit(&event.from_address(address)).await?;
-    app.links.disconnect(device, DisconnectReason::Unauthorized);
+    app.links.disconnect(device, DisconnectReason::TokenRevoked);
+    Ok(())
+}
+
+/// The sessions of a device that is turned away are over, and stay so whatever becomes of this process. It
+/// hears so when it comes back.
+async fn end_sessions(
+    change: &mut Change,
+    device: DeviceId,
+    because: &AuditEvent,
+) -> Result<(), StoreError> {
+    let why = EndReason::DeviceRemoved;
+    let ending = Ending {
+        at: because.at,
+        reason: Some(why.ended()),
+        exit_status: None,
+        text: why.text().to_owned(),
+    };
+    for sid in change.stop_sessions_of_device(device, &ending).await? {
+        let (actor, object) = (because.actor.clone(), because.object.clone());
+        let event = AuditEvent::new(Action::SessionStopped, actor, object)
+            .from_address(because.address)
+            .with("session_id", sid)
+            .with("text", why.text());
+        change.also(&event).await?;
+    }
     Ok(())
 }
 

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use axum::extract::ws::{CloseFrame, close_code};
 
 use crate::bus::Closing;
-use crate::session::{CloseReason, EndReason};
+use crate::session::{CloseReason, EndReason, LinkClose};
 
-/// The server restarts: devices spread their return over some time.
+/// The server restarts: devices and operators' ends spread their return over some time.
 const SERVICE_RESTART: u16 = 1012;
 
 /// A close frame's reason holds no more bytes.
@@ -33,13 +33,11 @@ pub(super) fn frame(closing: Closing) -> CloseFrame {
 }
 
 /// What is said to a device.
-pub(super) fn link(reason: EndReason) -> Closing {
-    let code = match reason {
-        EndReason::ServerEnding => SERVICE_RESTART,
-        EndReason::DeviceRemoved | EndReason::NotAllowed => close_code::POLICY,
-        EndReason::DeviceGone => close_code::AWAY,
-    };
-    with(code, reason.text())
+pub(super) fn link(why: LinkClose) -> Closing {
+    match why {
+        LinkClose::End(reason) => ended(reason),
+        LinkClose::Broken(text) => with(close_code::PROTOCOL, text),
+    }
 }
 
 /// What is said to a device that has connected again.
@@ -50,9 +48,9 @@ pub(super) fn replaced() -> Closing {
     )
 }
 
-/// What is said to a device that asks for more than it reads.
-pub(super) fn untaken() -> Closing {
-    with(close_code::POLICY, "messages were not taken in time")
+/// What is said to a device whose token does not count any more.
+pub(super) fn revoked() -> Closing {
+    with(close_code::POLICY, "the token is not valid any more")
 }
 
 /// What is said to a device that says nothing.
@@ -62,10 +60,21 @@ pub(super) fn silent() -> Closing {
 
 /// What is said to an operator's end.
 pub(super) fn viewer(reason: CloseReason) -> Closing {
+    match reason {
+        CloseReason::Ended(reason) => ended(reason),
+        CloseReason::TooSlow => with(close_code::POLICY, reason.text()),
+        CloseReason::Broken => with(close_code::PROTOCOL, reason.text()),
+        CloseReason::Silent => with(close_code::AWAY, reason.text()),
+    }
+}
+
+/// What is said to whoever loses what the server ends.
+fn ended(reason: EndReason) -> Closing {
     let code = match reason {
-        CloseReason::Ended(EndReason::ServerEnding | EndReason::DeviceGone) => close_code::AWAY,
-        CloseReason::Ended(EndReason::DeviceRemoved | EndReason::NotAllowed)
-        | CloseReason::TooSlow => close_code::POLICY,
+        EndReason::ServerEnding => SERVICE_RESTART,
+        EndReason::DeviceRemoved | EndReason::NotAllowed => close_code::POLICY,
+        EndReason::DeviceGone => close_code::AWAY,
+        EndReason::Stopped | EndReason::Abandoned | EndReason::NotRecorded => close_code::NORMAL,
     };
     with(code, reason.text())
 }

@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use super::driver::{Command, Said};
 use super::links::{DisconnectReason, NewLink};
 use super::pump::{Owner, Pump};
-use super::socket::{self, Ending, Incoming, Outgoing};
-use super::user;
+use super::socket::{self, Ending, Incoming, Outgoing, is_longwire, negotiated};
 use crate::app::App;
 use crate::audit::{Action, Actor, AuditEvent, Object};
 use crate::auth::{DevicePrincipal, Peer};
 use crate::error::ApiError;
+use crate::session::LinkKind;
 use crate::time::Timestamp;
 
 /// How long a device goes without a ping. Pings go with the questions that the session core asks, a little
@@ -41,7 +41,7 @@ pub async fn device_connect(
     Peer(address): Peer,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    let upgrade = user::handshake(upgrade)?;
+    let upgrade = negotiated(upgrade)?;
     let id = device.device_id;
     if app.links.is_duplicate(id).await {
         if app.links.alarm(id) {
@@ -59,20 +59,23 @@ pub async fn device_connect(
         )
         .with_header(header::RETRY_AFTER, HeaderValue::from(HELD_OFF_S)));
     }
+    let kind = if is_longwire(&upgrade) {
+        LinkKind::Longwire
+    } else {
+        LinkKind::Plain
+    };
     let tasks = app.tasks.clone();
-    Ok(socket::limited(upgrade)
-        .protocols([user::PLAIN_PROTOCOL])
-        .on_upgrade(move |socket| tasks.track_future(serve(app, device, socket))))
+    Ok(upgrade.on_upgrade(move |socket| tasks.track_future(serve(app, device, kind, socket))))
 }
 
-async fn serve(app: App, device: DevicePrincipal, socket: WebSocket) {
+async fn serve(app: App, device: DevicePrincipal, kind: LinkKind, socket: WebSocket) {
     let id = device.device_id;
-    let link = app.links.connect(&app, id).await;
+    let link = app.links.connect(&app, id, kind).await;
     let generation = link.generation;
-    tracing::info!(device = %id, generation, "device connected");
-    // It may have been turned away between its token's check and now.
+    tracing::info!(device = %id, generation, ?kind, "device connected");
+    // It may have been turned away between its token's check and now; its sessions know that already.
     if !is_let_in(&app, device).await {
-        app.links.disconnect(id, DisconnectReason::Unauthorized);
+        app.links.disconnect(id, DisconnectReason::TokenRevoked);
     }
     let (mut incoming, mut outgoing) = socket::split(socket, Receiver::Device);
     let ending = run(link, &mut incoming, &mut outgoing).await;

@@ -6,18 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::{Notify, broadcast, mpsc, oneshot, watch};
-use uuid::Uuid;
 
 use super::device;
 use super::displaced::Displaced;
-use super::driver::{self, COMMANDS_MAX, Command, LinkEnd, Queues, Said};
+use super::driver::{self, COMMANDS_MAX, Command, Left, LinkEnd, Queues, Said};
 use super::live::LiveSessions;
 use super::pipe::{self, Mouth};
 use super::pulse::Pulse;
 use crate::app::App;
 use crate::bus::{self, LiveSession, NewViewer, OpenError, SessionChange, Terminal, ToSession};
-use crate::ids::DeviceId;
-use crate::session::ViewerId;
+use crate::ids::{DeviceId, UserId};
+use crate::session::{LinkKind, Owner, ViewerId, ViewerKind};
 use crate::time::Timestamp;
 
 /// Presence changes that a slow listener may be behind.
@@ -40,8 +39,10 @@ pub struct Presence {
 /// Why the server ends a device's link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisconnectReason {
-    /// The device was rejected, dismissed or removed, or its token revoked.
+    /// The device was rejected, dismissed or removed: its sessions end, too.
     Unauthorized,
+    /// Its token does not count any more. It may come back with another.
+    TokenRevoked,
 }
 
 /// The device links of this process.
@@ -59,6 +60,7 @@ struct Device {
     commands: mpsc::Sender<Command>,
     viewers: mpsc::Sender<(ViewerId, ToSession)>,
     removed: Arc<Notify>,
+    revoked: Arc<Notify>,
     link: Option<Standing>,
     displaced: Displaced,
 }
@@ -99,13 +101,12 @@ impl Links {
         Some(link.since)
     }
 
-    /// Ends the device's link, if there is one, and its sessions.
+    /// Ends the device's link, if there is one.
     pub fn disconnect(&self, device: DeviceId, reason: DisconnectReason) {
-        match reason {
-            DisconnectReason::Unauthorized => {
-                if let Some(device) = self.devices().get(&device) {
-                    device.removed.notify_one();
-                }
+        if let Some(device) = self.devices().get(&device) {
+            match reason {
+                DisconnectReason::Unauthorized => device.removed.notify_one(),
+                DisconnectReason::TokenRevoked => device.revoked.notify_one(),
             }
         }
     }
@@ -144,26 +145,29 @@ impl Links {
         self.live.publish(device, sessions);
     }
 
-    /// Opens a session on a device of this process.
+    /// Brings an operator's end to the sessions of a device.
     ///
     /// # Errors
-    /// When the device is not connected, or takes no more sessions.
+    /// When the device is not connected and the end cannot wait for it, or there are too many.
     pub(crate) async fn attach(
         &self,
+        app: &App,
         device: DeviceId,
         new: NewViewer,
     ) -> Result<Terminal, OpenError> {
         let (commands, to_session) = {
-            let devices = self.devices();
-            let device = devices.get(&device).ok_or(OpenError::Disconnected)?;
-            (device.commands.clone(), device.viewers.clone())
+            let mut devices = self.devices();
+            let entry = match new.kind {
+                ViewerKind::Longwire => devices.entry(device).or_insert_with(|| start(app, device)),
+                ViewerKind::Plain => devices.get_mut(&device).ok_or(OpenError::Disconnected)?,
+            };
+            (entry.commands.clone(), entry.viewers.clone())
         };
         let viewer = ViewerId(self.next());
         let (pipe, Mouth { queue, cut }) = pipe::new(bus::CREDITS);
         let (answer, answered) = oneshot::channel();
         let attach = Command::Attach {
             viewer,
-            sid: Uuid::new_v4().to_string(),
             new,
             pipe,
             answer,
@@ -182,14 +186,50 @@ impl Links {
         })
     }
 
+    /// Ends a session; the database knows already.
+    pub(crate) async fn end_session(&self, device: DeviceId, sid: &str, by: Owner) {
+        let sid = sid.to_owned();
+        self.tell(device, Command::EndSession { sid, by }).await;
+    }
+
+    /// Ends the sessions of somebody who may not use the device any more.
+    pub(super) async fn end_owned(&self, device: DeviceId, owner: UserId) {
+        self.tell(device, Command::EndOwned { owner }).await;
+    }
+
+    /// A device without a driver has no sessions, and nothing to be told.
+    async fn tell(&self, device: DeviceId, what: Command) {
+        let commands = self
+            .devices()
+            .get(&device)
+            .map(|entry| entry.commands.clone());
+        if let Some(commands) = commands {
+            let _ = commands.send(what).await;
+        }
+    }
+
+    /// Takes over the sessions that a former run has left, before anybody is let in.
+    pub(super) async fn adopt(&self, app: &App, device: DeviceId, left: Left) {
+        let commands = {
+            let mut devices = self.devices();
+            let entry = devices.entry(device).or_insert_with(|| start(app, device));
+            entry.commands.clone()
+        };
+        let (done, is_done) = oneshot::channel();
+        // A driver ends only when the server does.
+        let _ = commands.send(Command::Adopt { left, done }).await;
+        let _ = is_done.await;
+    }
+
     /// A device has connected: its link replaces the one before.
-    pub(super) async fn connect(&self, app: &App, device: DeviceId) -> NewLink {
+    pub(super) async fn connect(&self, app: &App, device: DeviceId, kind: LinkKind) -> NewLink {
         let (say, said) = mpsc::channel(SAID_MAX);
         let (pipe, mouth) = pipe::new(device::CREDITS);
         let pulse = Arc::new(Pulse::default());
         let (commands, generation) = self.stand(app, device, &pulse);
         let end = LinkEnd {
             generation,
+            kind,
             said,
             pipe,
         };
@@ -306,18 +346,19 @@ impl Links {
 fn start(app: &App, device: DeviceId) -> Device {
     let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
     let (viewers, from_viewers) = mpsc::channel(COMMANDS_MAX);
-    let removed = Arc::new(Notify::new());
+    let (removed, revoked) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let queues = Queues {
         commands: commanded,
         viewers: from_viewers,
         removed: Arc::clone(&removed),
+        revoked: Arc::clone(&revoked),
     };
-    app.tasks
-        .spawn(driver::run(app.clone(), device, queues, commands.clone()));
+    app.tasks.spawn(driver::run(app.clone(), device, queues));
     Device {
         commands,
         viewers,
         removed,
+        revoked,
         link: None,
         displaced: Displaced::default(),
     }

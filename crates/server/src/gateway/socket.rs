@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::StatusCode;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -14,6 +16,7 @@ use tokio_tungstenite::tungstenite;
 use super::close;
 use super::pulse::Pulse;
 use crate::bus::Closing;
+use crate::error::ApiError;
 
 /// How long a peer may be silent while it is listened to. Its pongs count.
 const SILENCE_MAX: Duration = Duration::from_secs(70);
@@ -37,13 +40,34 @@ pub(super) enum Ending {
     Close(Closing),
 }
 
-/// Sets the limits that all websockets of the server have.
-pub(super) fn limited(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade
+/// The subprotocol of our own peers, chosen before any other.
+const OWN_PROTOCOL: &str = "longwire.v1";
+
+/// The subprotocol of real peers: chosen when offered, and what no subprotocol means.
+const PLAIN_PROTOCOL: &str = "protomsg/msgpack";
+
+/// A handshake with the subprotocol chosen and the limits that all websockets of the server have.
+///
+/// # Errors
+/// 400 when it is no websocket handshake.
+pub(super) fn negotiated(
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<WebSocketUpgrade, ApiError> {
+    let upgrade = upgrade
+        .map_err(|rejection| ApiError::new(StatusCode::BAD_REQUEST, rejection.body_text()))?;
+    Ok(upgrade
         .max_message_size(SERVER_READ_LIMIT)
         .max_frame_size(SERVER_READ_LIMIT)
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
+        .protocols([OWN_PROTOCOL, PLAIN_PROTOCOL]))
+}
+
+/// Whether both ends speak `longwire.v1` on it.
+pub(super) fn is_longwire(upgrade: &WebSocketUpgrade) -> bool {
+    upgrade
+        .selected_protocol()
+        .is_some_and(|chosen| chosen == OWN_PROTOCOL)
 }
 
 /// Cuts a websocket in two.

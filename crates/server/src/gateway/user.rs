@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use longwire_protocol::{Message, Receiver};
 use tokio::sync::mpsc;
@@ -14,21 +13,16 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::close;
 use super::pulse::Pulse;
 use super::pump::{Owner, Pump};
-use super::socket::{self, Ending, Incoming, Outgoing};
-use crate::access::{self, Granted, Permission, Scope};
+use super::socket::{self, Ending, Incoming, Outgoing, is_longwire, negotiated};
+use crate::access::{self, Granted, Permission, Role, Scope};
 use crate::app::App;
 use crate::auth::{Peer, Principal};
 use crate::bus::{CREDITS, NewViewer, OpenError, Terminal, ToSession};
 use crate::error::ApiError;
 use crate::ids::DeviceId;
 use crate::session::{self, EndReason, ViewerId, ViewerKind};
+use crate::store::{AuthStatus, StoreError};
 use crate::time::Timestamp;
-
-/// The subprotocol of real peers: chosen when offered, and what no subprotocol means.
-pub(super) const PLAIN_PROTOCOL: &str = "protomsg/msgpack";
-
-/// The subprotocol of our own page.
-const OWN_PROTOCOL: &str = "longwire.v1";
 
 /// How often an operator's end is pinged. Browsers cannot do it themselves.
 const PING_EVERY: Duration = Duration::from_secs(25);
@@ -51,16 +45,20 @@ pub async fn user_connect(
     let disconnected = || ApiError::not_found("failed to connect to device: device disconnected");
     let device: DeviceId = device.parse().map_err(|_| disconnected())?;
     let granted = granted(&principal, device)?;
-    if !app.bus.is_connected(device).await {
+    let is_connected = app.bus.is_connected(device).await;
+    let upgrade = negotiated(upgrade)?;
+    let kind = if is_longwire(&upgrade) {
+        ViewerKind::Longwire
+    } else {
+        ViewerKind::Plain
+    };
+    // Whoever speaks longwire.v1 can wait for a device that is away, and look at what there is meanwhile.
+    if !is_connected && (kind == ViewerKind::Plain || !is_let_in(&app, device).await?) {
         return Err(disconnected());
     }
-    let upgrade = socket::limited(handshake(upgrade)?).protocols([OWN_PROTOCOL, PLAIN_PROTOCOL]);
-    let kind = match upgrade.selected_protocol() {
-        Some(chosen) if chosen == OWN_PROTOCOL => ViewerKind::Acknowledging,
-        Some(_) | None => ViewerKind::Plain,
-    };
     let viewer = NewViewer {
-        owner: session::Owner::new(&granted, Some(address)),
+        person: session::Owner::new(&granted, Some(address)),
+        principal: principal.clone(),
         kind,
     };
     let tasks = app.tasks.clone();
@@ -69,11 +67,9 @@ pub async fn user_connect(
     }))
 }
 
-/// The handshake, or the answer to a request that is none.
-pub(super) fn handshake(
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Result<WebSocketUpgrade, ApiError> {
-    upgrade.map_err(|rejection| ApiError::new(StatusCode::BAD_REQUEST, rejection.body_text()))
+async fn is_let_in(app: &App, device: DeviceId) -> Result<bool, ApiError> {
+    let known = app.store.read().await?.device(device).await?;
+    Ok(known.is_some_and(|device| device.status == AuthStatus::Accepted))
 }
 
 fn granted(principal: &Principal, device: DeviceId) -> Result<Granted, ApiError> {
@@ -88,7 +84,7 @@ async fn serve(
     socket: WebSocket,
 ) {
     let (mut incoming, mut outgoing) = socket::split(socket, Receiver::User);
-    let ending = match app.bus.open(device, viewer).await {
+    let ending = match app.bus.open(&app, device, viewer).await {
         Ok(terminal) => {
             run(
                 &app,
@@ -169,8 +165,8 @@ impl Owner for &Session {
     }
 }
 
-/// Ends the session when its operator has signed out or lost the right. The websocket is then closed by
-/// the session, after what it has to say.
+/// Tells the sessions when the operator's roles have changed, and leaves when they have signed out or may
+/// not open terminals any more. The websocket is then closed by the sessions, after what they have to say.
 async fn watch_rights(
     app: &App,
     mut principal: Principal,
@@ -191,30 +187,32 @@ async fn watch_rights(
             _ = ticks.tick() => {}
             () = changed => {}
         }
-        if !may_go_on(app, &mut principal, device).await {
+        let roles = match roles_now(app, &principal).await {
+            Ok(roles) => roles.unwrap_or_default(),
+            Err(error) => {
+                // Nobody has lost a right because the database is busy; it is looked at again.
+                tracing::error!(%error, "a login could not be looked up");
+                continue;
+            }
+        };
+        if roles != principal.roles {
+            principal.roles.clone_from(&roles);
+            session.tell(ToSession::Rights(roles)).await;
+        }
+        if granted(&principal, device).is_err() {
             session.tell(ToSession::End(EndReason::NotAllowed)).await;
             return std::future::pending().await;
         }
     }
 }
 
-async fn may_go_on(app: &App, principal: &mut Principal, device: DeviceId) -> bool {
-    let owner = async {
-        let mut store = app.store.read().await?;
-        store
-            .user_token_owner(principal.token_id, Timestamp::now())
-            .await
-    };
-    match owner.await {
-        Ok(Some(owner)) if owner.user_id == principal.user_id => {
-            principal.roles = owner.roles;
-            granted(principal, device).is_ok()
-        }
-        Ok(_) => false,
-        Err(error) => {
-            // Nobody has lost a right because the database is busy; it is looked at again.
-            tracing::error!(%error, "a login could not be looked up");
-            true
-        }
-    }
+/// The roles that a person has now; none if they have signed out.
+async fn roles_now(app: &App, principal: &Principal) -> Result<Option<Vec<Role>>, StoreError> {
+    let mut store = app.store.read().await?;
+    let owner = store
+        .user_token_owner(principal.token_id, Timestamp::now())
+        .await?;
+    Ok(owner
+        .filter(|owner| owner.user_id == principal.user_id)
+        .map(|owner| owner.roles))
 }

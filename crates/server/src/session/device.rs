@@ -1,414 +1,452 @@
-//! All sessions of one device, and its link.
+//! All sessions of one device: what happens to them, and what they have to say.
 
-use std::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
-use longwire_protocol::control::{self, Control};
-use longwire_protocol::shell::{FromDevice, FromUser, text, typ};
-use longwire_protocol::{Message, NotUnderstood, Value, prop, proto};
+use bytes::Bytes;
+use longwire_link::{Generation, Hello, UserEnd, limits};
+use longwire_protocol::Message;
 
-use super::control as no_shell;
-use super::effect::{CloseReason, Effect};
-use super::input::{EndReason, Input, LinkKind, Owner, ViewerId, ViewerKind};
-use super::link::{Due, Link};
+use super::effect::{CloseReason, Effect, LinkClose, ToViewer};
+use super::ending::stop_of;
+use super::input::{EndReason, Input, LinkKind};
+use super::link::Link;
+use super::live::{Phase, Session};
+use super::out::{Awaited, Out};
 use super::owed::Owed;
-use super::pace::{EXCESS_BYTES_MAX, Pace};
-use super::terminal::{Session, Surroundings};
-use super::viewer::Viewer;
+use super::pace::Pace;
+use super::settings::Settings;
+use super::tail::TAIL_BYTES_MAX;
+use super::viewer::{End, Viewer};
+use crate::session::{Entry, Marker, ViewerId};
+use crate::time::Timestamp;
+
+/// Live sessions of one device; an agent has no more than 16 shells by default, and some may be ending.
+pub(super) const SESSIONS_MAX: usize = 64;
 
 /// All sessions of one device.
-#[derive(Default)]
 pub struct DeviceSessions {
-    link: Link,
-    sessions: Vec<Session>,
-    owed: Owed,
-    /// The device is not let in any more: it is not waited for with stops it is owed.
-    removed: bool,
-    pace: Pace,
+    /// This moment as the wall shows it, and the same by the clock that never steps.
+    wall: (Timestamp, Instant),
+    pub(super) instance: String,
+    pub(super) detach_grace: Duration,
+    pub(super) new_sid: Box<dyn FnMut() -> String + Send>,
+    /// The device's link if it is plain, and what goes over it beside input.
+    pub(super) plain: Link,
+    pub(super) to_plain: VecDeque<Message>,
     /// Whose typed input is sent next, so that a paste in one session does not hold up the others.
-    turn: usize,
+    pub(super) turn: usize,
+    pub(super) owed: Owed,
+    pub(super) pace: Pace,
+    /// The device's link if it is longwire, and its sessions whether it is or not.
+    pub(super) end: UserEnd,
+    pub(super) generation: Option<Generation>,
+    /// The last word on a link that is given up.
+    pub(super) farewell: Option<Message>,
+    /// The present link took the place of one that stood.
+    pub(super) is_displacing: bool,
+    /// Since when the device is there, or away.
+    pub(super) link_since: Timestamp,
+    pub(super) sessions: BTreeMap<String, Session>,
+    pub(super) viewers: BTreeMap<ViewerId, Viewer>,
+    pub(super) out: Out,
+    /// The device is not let in any more: it is not waited for with stops it is owed.
+    pub(super) is_removed: bool,
+    pub(super) is_ending: bool,
 }
 
 impl DeviceSessions {
-    /// Takes note of what happened at `now`, and says what is to be done about it. [`Self::settle`] is to
-    /// be called after one or several of these.
-    pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
-        match input {
-            Input::LinkUp { kind } => self.link_up(now, kind, effects),
-            Input::LinkDown => self.link_down(now, effects),
-            Input::FromDevice(message) => self.device_says(now, message, effects),
-            Input::LinkWritten { messages, bytes } => self.link.wrote(messages, bytes),
-            Input::Attach {
-                viewer,
-                sid,
-                owner,
-                kind,
-            } => self.attach(now, viewer, sid, owner, kind),
-            Input::FromViewer {
-                viewer,
-                message,
-                cost,
-            } => self.viewer_says(now, viewer, message, cost, effects),
-            Input::ViewerWritten {
-                viewer,
-                messages,
-                output,
-            } => self.with_viewer(now, viewer, effects, |session, around| {
-                session.viewer.wrote(messages, output);
-                if output > 0 {
-                    session.progressed(around.now);
-                }
-            }),
-            Input::ViewerGone(viewer) => self.viewer_gone(now, viewer, effects),
-            Input::EndViewer(viewer, why) => {
-                self.with_viewer(now, viewer, effects, |session, around| {
-                    session.end(around, why);
-                });
-            }
-            Input::Recorded { sid, ok } => self.with(
-                now,
-                effects,
-                |session| session.sid == sid,
-                |session, around| session.recorded(around, ok),
-            ),
-            Input::End(why) => self.end(now, why, effects),
-            Input::Tick => self.tick(now, effects),
+    /// No sessions yet, and no link.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let hello = Hello::new(&settings.instance, limits::OUTPUT_WINDOW);
+        Self {
+            wall: (settings.wall, settings.now),
+            instance: settings.instance,
+            detach_grace: settings.detach_grace,
+            new_sid: settings.new_sid,
+            plain: Link::default(),
+            to_plain: VecDeque::new(),
+            turn: 0,
+            owed: Owed::default(),
+            pace: Pace::default(),
+            end: UserEnd::new(hello),
+            generation: None,
+            farewell: None,
+            is_displacing: false,
+            link_since: settings.wall,
+            sessions: BTreeMap::new(),
+            viewers: BTreeMap::new(),
+            out: Out::default(),
+            is_removed: false,
+            is_ending: false,
         }
     }
 
-    /// Sends what there is room for, both ways.
-    pub fn settle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        for session in &mut self.sessions {
-            session.flush(effects);
+    /// Takes note of what happened at `now`, and says what is to be done about it.
+    pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Adopt(adopted) => self.adopt(now, *adopted),
+            Input::LinkUp { kind } => self.link_up(now, kind),
+            Input::LinkDown => self.link_down(now),
+            Input::FromDevice(message) => self.device_says(now, message),
+            Input::Attach {
+                viewer,
+                person,
+                kind,
+            } => self.viewer_comes(now, viewer, person, kind),
+            Input::FromViewer { viewer, message } => self.viewer_says(now, viewer, message),
+            Input::ViewerGone(viewer) => self.viewer_gone(now, viewer),
+            Input::EndViewer(viewer, why) => self.end_viewer(now, viewer, why),
+            Input::LoseControl { viewer, sid } => self.lose_control(now, viewer, &sid),
+            Input::LoseSight { viewer, sid } => self.lose_sight(now, viewer, &sid),
+            Input::Decided { ask, allowed } => self.decided(now, ask, allowed),
+            Input::CommitDone { change, ok } => self.commit_done(now, change, ok),
+            Input::Committed { seq, trouble } => self.committed(now, seq, &trouble),
+            Input::ReadBack {
+                viewer,
+                sid,
+                from,
+                found,
+            } => self.read_back(now, viewer, &sid, from, found),
+            Input::EndSession { sid, by, why } => {
+                self.stop_session(now, &sid, by.as_ref(), why.into(), false);
+            }
+            Input::EndOwned { owner, why } => self.end_owned(now, owner, why),
+            Input::End(why) => self.end_all(now, why),
+            Input::Tick => self.tick(now),
         }
-        let overrun = self.sessions.iter().filter(|s| s.viewer.overrun());
-        let mut cut: Vec<_> = overrun.map(|s| s.viewer.id).collect();
-        let behind = || self.sessions.iter().filter_map(|s| Some((s.excess()?, s)));
-        if behind().map(|(excess, _)| excess).sum::<usize>() > EXCESS_BYTES_MAX {
-            let fullest = behind().max_by_key(|(excess, _)| *excess);
-            cut.extend(fullest.map(|(_, session)| session.viewer.id));
+        self.settle(now);
+        effects.append(&mut self.out.effects);
+    }
+
+    /// The next message for the device. Asked for whenever its link can take one, and not before.
+    pub fn to_device(&mut self, now: Instant) -> Option<Message> {
+        if let Some(farewell) = self.farewell.take() {
+            return Some(farewell);
         }
-        let cut = cut.into_iter().map(|id| (id, CloseReason::TooSlow));
-        self.cut(now, cut.collect(), effects);
-        let behind = self.sessions.iter().any(|s| s.excess().is_some());
-        self.pace.set(behind, now);
-        self.send_input(effects);
-        for session in &mut self.sessions {
-            session.refund(effects);
+        if self.plain.is_up() {
+            return self.next_for_plain_device(now);
         }
+        self.generation?;
+        self.end.transmit(self.since(now))
+    }
+
+    /// Whether there may be something for the device.
+    #[must_use]
+    pub fn has_for_device(&self) -> bool {
+        self.farewell.is_some() || self.plain.is_up() || self.generation.is_some()
+    }
+
+    /// What is next for an operator's end. Asked for whenever the end can take something, and not before.
+    pub fn to_viewer(
+        &mut self,
+        now: Instant,
+        viewer: ViewerId,
+        effects: &mut Vec<Effect>,
+    ) -> Option<ToViewer> {
+        let next = match &self.viewers.get(&viewer)?.end {
+            End::Plain(_) => self.next_for_plain(now, viewer),
+            End::Longwire(_) => self.next_for_longwire(now, viewer),
+        };
+        if let Some(viewer) = self.viewers.get_mut(&viewer)
+            && next.is_none()
+        {
+            viewer.is_ready = false;
+        }
+        effects.append(&mut self.out.effects);
+        next
+    }
+
+    /// Whether there may be something for an operator's end.
+    #[must_use]
+    pub fn has_for(&self, viewer: ViewerId) -> bool {
+        self.viewers
+            .get(&viewer)
+            .is_some_and(|viewer| viewer.is_ready)
     }
 
     /// Whether the device may say more. If not, its link is to be read no further until it may.
     #[must_use]
     pub fn hears_device(&self, now: Instant) -> bool {
-        self.pace.allows(now)
+        !self.plain.is_up() || self.pace.allows(now)
     }
 
-    /// When an [`Input::Tick`] is due, or [`Self::hears_device`] may change by itself.
+    /// Whether an operator's end may say more.
     #[must_use]
-    pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let sessions = self
-            .sessions
-            .iter()
-            .flat_map(|session| session.deadlines(self.link.is_up()));
-        let sip = self.pace.next(now);
-        self.link
-            .deadline()
-            .into_iter()
-            .chain(sip)
-            .chain(sessions)
-            .min()
+    pub fn hears_viewer(&self, viewer: ViewerId) -> bool {
+        self.viewers
+            .get(&viewer)
+            .is_none_or(|viewer| match &viewer.end {
+                End::Plain(plain) => plain.may_type(),
+                End::Longwire(_) => true,
+            })
     }
 
     /// Whether there is nothing to remember.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.link.is_gone() && self.sessions.is_empty() && self.owed.is_empty()
+        !self.is_linked()
+            && self.plain.is_gone()
+            && self.sessions.values().all(Session::is_settled)
+            && self.viewers.is_empty()
+            && self.owed.is_empty()
     }
 
     /// How many operators' ends there are.
     #[must_use]
     pub fn viewers(&self) -> usize {
-        self.sessions.len()
+        self.viewers.len()
     }
 
-    fn link_up(&mut self, now: Instant, kind: LinkKind, effects: &mut Vec<Effect>) {
-        self.link.up(kind, now);
-        self.removed = false;
-        let before = effects.len();
-        for (sid, user_id) in self.owed.iter() {
-            let mut stop = FromUser::Stop {
-                error: Some(text::USER_DISCONNECTED.to_owned()),
-            }
-            .to_message(sid);
-            if let Some(user_id) = user_id {
-                stop.props.set(prop::USER_ID, user_id.to_string());
-            }
-            effects.push(Effect::ToDevice(stop));
-        }
-        self.count(before, effects);
-        self.with(
-            now,
-            effects,
-            |_| true,
-            |session, around| session.link_up(around),
-        );
+    /// Grows when [`Self::views`] may say something else.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.out.seen
     }
 
-    fn link_down(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.link.down(now);
-        self.with(
-            now,
-            effects,
-            |_| true,
-            |session, around| session.link_down(around),
-        );
-    }
-
-    fn attach(
-        &mut self,
-        now: Instant,
-        viewer: ViewerId,
-        sid: String,
-        owner: Owner,
-        kind: ViewerKind,
-    ) {
-        let viewer = Viewer::new(viewer, kind, now);
-        self.sessions.push(Session::new(sid, owner, viewer));
-    }
-
-    fn viewer_says(
-        &mut self,
-        now: Instant,
-        viewer: ViewerId,
-        message: Message,
-        cost: u32,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.with_viewer(now, viewer, effects, |session, around| {
-            session.viewer.charge(cost);
-            let answer = if message.proto != proto::SHELL {
-                no_shell::answer(&message)
-            } else {
-                match FromUser::try_from(&message) {
-                    Ok(said) => {
-                        if message.props.get(prop::NOTICES) == Some(&Value::Bool(false)) {
-                            session.viewer.quieten();
-                        }
-                        session.user_says(around, said);
-                        None
-                    }
-                    Err(NotUnderstood::Type(unknown)) => Some(
-                        FromDevice::Failed {
-                            text: text::unknown_message(message.proto, &unknown),
-                            typ: unknown,
-                        }
-                        .to_message(""),
-                    ),
-                    // A size of 0, say. No peer expects an answer to these.
-                    Err(
-                        NotUnderstood::Protocol(_)
-                        | NotUnderstood::Field(_)
-                        | NotUnderstood::Body(_),
-                    ) => None,
-                }
-            };
-            if let Some(mut answer) = answer {
-                answer.sid.clone_from(&session.sid);
-                session.viewer.say(answer, around.effects);
-            }
-        });
-    }
-
-    fn viewer_gone(&mut self, now: Instant, viewer: ViewerId, effects: &mut Vec<Effect>) {
-        self.with_viewer(now, viewer, effects, Session::user_gone);
-        self.sessions.retain(|session| session.viewer.id != viewer);
-    }
-
-    fn device_says(&mut self, now: Instant, message: Message, effects: &mut Vec<Effect>) {
-        self.pace.spend(message.body.len(), now);
-        self.link.heard(now);
-        if message.proto == proto::CONTROL && message.typ == control::typ::PING {
-            let before = effects.len();
-            effects.push(Effect::ToDevice(Control::Pong.to_message(&message.sid)));
-            return self.count(before, effects);
-        }
-        let Some(owner) = self
+    /// Bytes of memory held for output, input and screens. (Messages that a link takes at once are not
+    /// counted.)
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let sessions = self
             .sessions
-            .iter()
-            .find(|session| session.sid == message.sid)
-            .map(|session| session.owner.user_id())
-        else {
-            return self.unknown_session_says(&message, effects);
-        };
-        let crowded = self.sessions.iter().any(|session| {
-            session.sid != message.sid && session.owner.user_id() == owner && session.is_in_use()
+            .values()
+            .map(|session| session.tail.memory() + session.screen.memory());
+        let viewers = self.viewers.values().map(|viewer| match &viewer.end {
+            End::Plain(plain) => plain.memory(),
+            End::Longwire(longwire) => longwire.end.memory(),
         });
-        self.with(
-            now,
-            effects,
-            |session| session.sid == message.sid,
-            |session, around| match message.proto {
-                proto::SHELL => {
-                    if let Ok(said) = FromDevice::try_from(&message) {
-                        session.device_says(around, said, crowded);
-                    }
-                }
-                proto::CONTROL => {
-                    if let Ok(Control::Error(error)) = Control::try_from(&message) {
-                        session.device_fails(around, &error.err);
-                    }
-                }
-                _ => {}
-            },
-        );
+        self.end.memory() + sessions.sum::<usize>() + viewers.sum::<usize>()
     }
 
-    /// What a device says about sessions that are not there is of no interest, with two exceptions: the
-    /// end of a shell that nobody wants any more, and the sign of life of one (it may be left over from
-    /// before this server started), which is ended so that it does not hold a slot.
-    fn unknown_session_says(&mut self, message: &Message, effects: &mut Vec<Effect>) {
-        if message.proto != proto::SHELL {
+    /// The moment on the wall's clock.
+    pub(super) fn wall(&self, now: Instant) -> Timestamp {
+        let (wall, then) = self.wall;
+        let passed = super::live::millis(now.saturating_duration_since(then));
+        Timestamp::from_millis(wall.millis() + i64::try_from(passed).unwrap_or(i64::MAX / 2))
+    }
+
+    /// The moment on the streams' clock.
+    pub(super) fn since(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.wall.1)
+    }
+
+    /// A moment on the streams' clock, on ours.
+    pub(super) fn instant(&self, since: Duration) -> Option<Instant> {
+        self.wall.1.checked_add(since)
+    }
+
+    pub(super) fn is_linked(&self) -> bool {
+        self.plain.is_up() || self.generation.is_some()
+    }
+
+    /// Whether the device of this session is there.
+    pub(super) fn is_home(&self, session: &Session) -> bool {
+        if session.is_longwire() {
+            self.generation.is_some() && session.lost_at.is_none()
+        } else {
+            self.plain.is_up()
+        }
+    }
+
+    fn link_up(&mut self, now: Instant, kind: LinkKind) {
+        self.is_displacing = self.is_linked();
+        self.farewell = None;
+        self.is_removed = false;
+        self.to_plain.clear();
+        self.link_since = self.wall(now);
+        self.out.seen += 1;
+        match kind {
+            LinkKind::Plain => {
+                self.unlink_longwire();
+                self.plain.up(now);
+            }
+            LinkKind::Longwire => {
+                self.plain.down(now);
+                self.generation = Some(self.end.connected(self.since(now)));
+            }
+        }
+        for session in self.sessions.values_mut().filter(|s| !s.is_over()) {
+            let lossless = session.is_longwire();
+            if lossless == (kind == LinkKind::Longwire) {
+                let marker = Marker::LinkBack { lossless };
+                self.out.mark(session, now, marker);
+            }
+        }
+        if kind == LinkKind::Plain {
+            self.plain_link_up(now);
+        }
+        self.tell_of_device(|_| true);
+    }
+
+    fn link_down(&mut self, now: Instant) {
+        if !self.is_linked() {
             return;
         }
-        match message.typ.as_str() {
-            typ::STOP => self.owed.remove(&message.sid),
-            typ::PING if !message.sid.is_empty() && !self.owed.contains(&message.sid) => {
-                self.owed.add(&message.sid, None);
-                let stop = FromUser::Stop {
-                    error: Some(text::USER_DISCONNECTED.to_owned()),
-                };
-                let before = effects.len();
-                effects.push(Effect::ToDevice(stop.to_message(&message.sid)));
-                self.count(before, effects);
-            }
-            _ => {}
+        self.unlink_longwire();
+        self.plain.down(now);
+        self.to_plain.clear();
+        self.link_since = self.wall(now);
+        self.out.seen += 1;
+        for session in self.sessions.values_mut().filter(|s| !s.is_over()) {
+            self.out.mark(session, now, Marker::LinkLost);
+        }
+        self.device_is_away(now);
+        self.tell_of_device(|_| true);
+    }
+
+    pub(super) fn unlink_longwire(&mut self) {
+        if let Some(generation) = self.generation.take() {
+            self.end.disconnected(generation);
         }
     }
 
-    fn end(&mut self, now: Instant, why: EndReason, effects: &mut Vec<Effect>) {
-        self.with(
-            now,
-            effects,
-            |_| true,
-            |session, around| session.end(around, why),
-        );
-        if self.link.is_up() {
-            effects.push(Effect::CloseLink(why));
+    fn device_says(&mut self, now: Instant, message: Message) {
+        if self.plain.is_up() {
+            return self.plain_device_says(now, message);
         }
-        self.removed |= why == EndReason::DeviceRemoved;
+        let Some(generation) = self.generation else {
+            return;
+        };
+        let received = self.end.receive(generation, message, self.since(now));
+        self.attend_device(now);
+        if let Err(error) = received {
+            self.give_up_link(now, &error);
+        }
+    }
+
+    /// The stream on the device's link is over; the link is closed.
+    pub(super) fn give_up_link(&mut self, now: Instant, error: &longwire_link::LinkError) {
+        self.link_down(now);
+        self.farewell = Some(error.to_message());
+        let broken = LinkClose::Broken(error.to_string());
+        self.out.effects.push(Effect::CloseLink(broken));
+    }
+
+    /// Output has come from the device.
+    pub(super) fn output(&mut self, now: Instant, sid: &str, bytes: Bytes, time_ms: u64) {
+        let Some(session) = self.sessions.get_mut(sid) else {
+            return;
+        };
+        let offset = session.tail.end();
+        session.tail.push(&bytes, time_ms);
+        session.screen.feed(&bytes);
+        let replies = session.screen.replies();
+        session.collect_replies(replies, now);
+        let time_ms = time_ms.saturating_add(session.shift_ms);
+        self.out.append(
+            session,
+            Entry::Output {
+                offset,
+                time_ms,
+                bytes,
+            },
+        );
+        self.out.keyframe(session, time_ms);
+        wake(&mut self.viewers, session);
+    }
+
+    /// The terminal has this size from here on.
+    pub(super) fn resized(
+        &mut self,
+        sid: &str,
+        size: longwire_protocol::shell::Winsize,
+        time_ms: u64,
+    ) {
+        let Some(session) = self.sessions.get_mut(sid) else {
+            return;
+        };
+        if session.size == Some(size) {
+            return;
+        }
+        session.size = Some(size);
+        session.tail.resized(size, time_ms);
+        session.screen.resize(size);
+        let entry = Entry::Resized {
+            offset: session.tail.end(),
+            time_ms: time_ms.saturating_add(session.shift_ms),
+            size,
+        };
+        self.out.append(session, entry);
+        self.out.seen += 1;
+        wake(&mut self.viewers, session);
+    }
+
+    fn commit_done(&mut self, now: Instant, change: u64, ok: bool) {
+        let Some((sid, awaited)) = self.out.committed(change) else {
+            return;
+        };
+        match awaited {
+            Awaited::Opened => self.opened(now, &sid, ok),
+            Awaited::Epoch(epoch) => self.epoch_stored(now, &sid, epoch, ok),
+            Awaited::Stop => self.stop_stored(now, &sid),
+            Awaited::Ended => self.end_stored(&sid, ok),
+            Awaited::Nothing => {}
+        }
+    }
+
+    /// The server ends everything about this device, or itself.
+    fn end_all(&mut self, now: Instant, why: EndReason) {
+        let is_linked = self.is_linked();
+        if why == EndReason::ServerEnding {
+            self.is_ending = true;
+        } else {
+            let sids: Vec<_> = self.sessions.keys().cloned().collect();
+            for sid in sids {
+                self.end_at_once(now, &sid, why);
+            }
+            self.is_removed = true;
+        }
+        for viewer in self.viewers.values_mut() {
+            if why == EndReason::ServerEnding
+                && let Some(plain) = viewer.plain()
+            {
+                plain.dismiss(stop_of(&why.into()));
+            }
+            viewer.close(CloseReason::Ended(why));
+        }
+        if is_linked {
+            let close = LinkClose::End(why);
+            self.out.effects.push(Effect::CloseLink(close));
+        }
         self.forget_if_removed();
     }
 
-    fn forget_if_removed(&mut self) {
-        if self.removed && self.link.is_gone() {
+    pub(super) fn forget_if_removed(&mut self) {
+        if self.is_removed && self.plain.is_gone() {
             self.owed.clear();
         }
     }
 
-    fn tick(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        self.tick_link(now, effects);
-        let mut done = Vec::new();
-        self.with(
-            now,
-            effects,
-            |_| true,
-            |session, around| {
-                if let Some(reason) = session.tick(around) {
-                    done.push((session.viewer.id, reason));
-                }
-            },
-        );
-        self.cut(now, done, effects);
-    }
-
-    fn tick_link(&mut self, now: Instant, effects: &mut Vec<Effect>) {
-        match self.link.due(now) {
-            Some(Due::Question) => {
-                let before = effects.len();
-                effects.push(Effect::ToDevice(Link::question()));
-                self.count(before, effects);
-            }
-            Some(Due::Cut) => effects.push(Effect::CutLink),
-            Some(Due::GiveUp) => {
-                self.forget_if_removed();
-                let why = EndReason::DeviceGone;
-                self.with(
-                    now,
-                    effects,
-                    |_| true,
-                    |session, around| session.end(around, why),
-                );
-            }
-            None => {}
+    /// What follows from whatever has happened.
+    fn settle(&mut self, now: Instant) {
+        self.pump_input(now);
+        self.forget_sessions(now);
+        if self.plain.is_up() {
+            let behind = self.sessions.values().filter(|s| !s.is_longwire());
+            let waiting: u64 = behind
+                .map(|s| s.tail.end().saturating_sub(s.written.recorded))
+                .sum();
+            self.pace.set(waiting > TAIL_BYTES_MAX as u64, now);
+        } else {
+            self.pace.set(false, now);
         }
     }
 
-    /// Does without these viewers.
-    fn cut(
-        &mut self,
-        now: Instant,
-        viewers: Vec<(ViewerId, CloseReason)>,
-        effects: &mut Vec<Effect>,
-    ) {
-        for (viewer, reason) in viewers {
-            effects.push(Effect::CutViewer(viewer, reason));
-            self.viewer_gone(now, viewer, effects);
+    /// A session that has its place and none of whose words is awaited any more.
+    pub(super) fn running(&mut self, sid: &str) -> Option<&mut Session> {
+        self.sessions
+            .get_mut(sid)
+            .filter(|session| session.phase == Phase::Running)
+    }
+}
+
+/// Whoever looks at the session may have something to see.
+pub(super) fn wake(viewers: &mut BTreeMap<ViewerId, Viewer>, session: &Session) {
+    for present in &session.viewers {
+        if let Some(viewer) = viewers.get_mut(&present.viewer) {
+            viewer.is_ready = true;
         }
-    }
-
-    /// Lets the sessions take turns until the link has no room or none has anything to say.
-    fn send_input(&mut self, effects: &mut Vec<Effect>) {
-        let mut idle = 0;
-        while idle < self.sessions.len() && self.link.has_room() {
-            self.turn = (self.turn + 1) % self.sessions.len();
-            let next = self
-                .sessions
-                .get_mut(self.turn)
-                .and_then(Session::next_for_device);
-            if let Some(message) = next {
-                idle = 0;
-                let before = effects.len();
-                effects.push(Effect::ToDevice(message));
-                self.count(before, effects);
-            } else {
-                idle += 1;
-            }
-        }
-    }
-
-    fn with_viewer(
-        &mut self,
-        now: Instant,
-        viewer: ViewerId,
-        effects: &mut Vec<Effect>,
-        then: impl FnMut(&mut Session, &mut Surroundings<'_>),
-    ) {
-        self.with(now, effects, |session| session.viewer.id == viewer, then);
-    }
-
-    fn with(
-        &mut self,
-        now: Instant,
-        effects: &mut Vec<Effect>,
-        which: impl Fn(&Session) -> bool,
-        mut then: impl FnMut(&mut Session, &mut Surroundings<'_>),
-    ) {
-        let before = effects.len();
-        let link_up = self.link.is_up();
-        for session in self.sessions.iter_mut().filter(|session| which(session)) {
-            let mut around = Surroundings {
-                now,
-                link_up,
-                owed: &mut self.owed,
-                effects,
-            };
-            then(session, &mut around);
-        }
-        self.count(before, effects);
-    }
-
-    /// Counts the messages to the device that have been added since.
-    fn count(&mut self, before: usize, effects: &[Effect]) {
-        self.link.sent(effects.iter().skip(before));
     }
 }

@@ -1,82 +1,20 @@
 //! What happens to the sessions of a device.
 
-use std::net::IpAddr;
+use std::time::Duration;
 
 use longwire_protocol::Message;
-use longwire_protocol::shell::Ended;
+use longwire_protocol::shell::{Ended, Winsize};
 
-use crate::access::Granted;
-use crate::ids::UserId;
-
-/// One operator's end. Never given twice by one process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ViewerId(pub u64);
-
-/// Whose session it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    user_id: UserId,
-    email: String,
-    address: Option<IpAddr>,
-}
-
-impl Owner {
-    /// The person who was granted a terminal, and the address they came from. There is no other way to
-    /// own a session.
-    #[must_use]
-    pub fn new(granted: &Granted, address: Option<IpAddr>) -> Self {
-        Self {
-            user_id: granted.user_id(),
-            email: granted.email().to_owned(),
-            address,
-        }
-    }
-
-    /// Who owned a session that is stored, from where it was opened.
-    #[must_use]
-    pub fn stored(user_id: UserId, email: String, address: Option<IpAddr>) -> Self {
-        Self {
-            user_id,
-            email,
-            address,
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn for_test(user_id: UserId) -> Self {
-        Self {
-            user_id,
-            email: "operator@example.com".to_owned(),
-            address: None,
-        }
-    }
-
-    /// Account.
-    #[must_use]
-    pub fn user_id(&self) -> UserId {
-        self.user_id
-    }
-
-    /// E-mail address.
-    #[must_use]
-    pub fn email(&self) -> &str {
-        &self.email
-    }
-
-    /// Where the person came from, if known.
-    #[must_use]
-    pub fn address(&self) -> Option<IpAddr> {
-        self.address
-    }
-}
+use super::change::{Controller, Ending};
+use crate::session::{Entry, Owner, ViewerId};
 
 /// What a viewer's end can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewerKind {
-    /// Any Mender client: what has been written to its socket counts as seen.
+    /// Any Mender client.
     Plain,
-    /// Our page: output carries its offset, and counts as seen once acknowledged.
-    Acknowledging,
+    /// It speaks `longwire.v1`.
+    Longwire,
 }
 
 /// What a device's end can do.
@@ -84,9 +22,11 @@ pub enum ViewerKind {
 pub enum LinkKind {
     /// Any agent: what was under way when the link broke is lost.
     Plain,
+    /// It speaks `longwire.v1`.
+    Longwire,
 }
 
-/// Why the server ends sessions by itself.
+/// Why the server ends something by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
     /// The device did not come back in time.
@@ -95,6 +35,12 @@ pub enum EndReason {
     DeviceRemoved,
     /// The operator's sign-in has ended, or they lost the right.
     NotAllowed,
+    /// Somebody with the right to has ended it.
+    Stopped,
+    /// Nobody came back to it in time.
+    Abandoned,
+    /// It cannot be recorded.
+    NotRecorded,
     /// This process ends.
     ServerEnding,
 }
@@ -106,7 +52,9 @@ impl EndReason {
         match self {
             Self::DeviceGone => Ended::DeviceGone,
             Self::DeviceRemoved | Self::NotAllowed => Ended::Refused,
-            Self::ServerEnding => Ended::Stopped,
+            Self::Stopped | Self::ServerEnding => Ended::Stopped,
+            Self::Abandoned => Ended::Idle,
+            Self::NotRecorded => Ended::OverLimit,
         }
     }
 
@@ -117,6 +65,9 @@ impl EndReason {
             Self::DeviceGone => "device disconnected",
             Self::DeviceRemoved => "the device is no longer accepted",
             Self::NotAllowed => "no longer allowed",
+            Self::Stopped => "ended by an operator",
+            Self::Abandoned => "nobody came back to it",
+            Self::NotRecorded => "it cannot be recorded",
             Self::ServerEnding => "the server is shutting down",
         }
     }
@@ -125,6 +76,8 @@ impl EndReason {
 /// Something that happens.
 #[derive(Clone, Debug)]
 pub enum Input {
+    /// A session of a former run of this server. Said for each that has not ended, before anything else is.
+    Adopt(Box<Adopted>),
     /// The device has a new link. It replaces the one before, if that still stood.
     LinkUp {
         /// What the device's end can do.
@@ -134,21 +87,12 @@ pub enum Input {
     LinkDown,
     /// The device said something over its present link.
     FromDevice(Message),
-    /// Messages to the device have been written to its socket.
-    LinkWritten {
-        /// How many.
-        messages: usize,
-        /// The sum of their bodies.
-        bytes: usize,
-    },
-    /// An operator's end wants a session.
+    /// An operator's end has come. It says itself what it wants.
     Attach {
         /// Names it from now on.
         viewer: ViewerId,
-        /// A fresh, random session id.
-        sid: String,
         /// Whose it is.
-        owner: Owner,
+        person: Owner,
         /// What the end can do.
         kind: ViewerKind,
     },
@@ -158,31 +102,137 @@ pub enum Input {
         viewer: ViewerId,
         /// What it said.
         message: Message,
-        /// Credits it gave for it; they come back by [`super::Effect::Credit`].
-        cost: u32,
-    },
-    /// Messages to an operator's end have been written to its socket.
-    ViewerWritten {
-        /// Which end.
-        viewer: ViewerId,
-        /// How many.
-        messages: usize,
-        /// Bytes of output among them.
-        output: usize,
     },
     /// An operator's end is lost, or has left.
     ViewerGone(ViewerId),
-    /// The server ends an operator's session.
+    /// An operator may not be here any more. A longwire end leaves its sessions to themselves, a plain
+    /// end's session ends.
     EndViewer(ViewerId, EndReason),
-    /// The opening of a session has been written down (or could not be).
-    Recorded {
-        /// Which session.
+    /// An operator may go on looking, but not typing.
+    LoseControl {
+        /// Which end.
+        viewer: ViewerId,
+        /// The session.
         sid: String,
-        /// Whether it was written.
+    },
+    /// An operator may look at a session no longer.
+    LoseSight {
+        /// Which end.
+        viewer: ViewerId,
+        /// The session.
+        sid: String,
+    },
+    /// The answer to an [`super::Effect::Ask`].
+    Decided {
+        /// Its number.
+        ask: u64,
+        /// Whether they may.
+        allowed: bool,
+    },
+    /// The answer to an [`super::Effect::Commit`].
+    CommitDone {
+        /// Its number.
+        change: u64,
+        /// Whether the database has it.
         ok: bool,
     },
-    /// The server ends everything about this device.
+    /// How far the journal has come.
+    Committed {
+        /// Entries up to this number are durable, except those of sessions in trouble.
+        seq: u64,
+        /// The sessions that are, all of them.
+        trouble: Vec<Trouble>,
+    },
+    /// The answer to an [`super::Effect::ReadBack`].
+    ReadBack {
+        /// The viewer it was for.
+        viewer: ViewerId,
+        /// The session.
+        sid: String,
+        /// What was asked for.
+        from: u64,
+        /// What there is.
+        found: ReadBack,
+    },
+    /// A session is to end: somebody with the right to says so, or (`None`) the server itself.
+    EndSession {
+        /// The session.
+        sid: String,
+        /// Who.
+        by: Option<Owner>,
+        /// Why.
+        why: EndReason,
+    },
+    /// A person may not use the device any more: their sessions on it end.
+    EndOwned {
+        /// Whose.
+        owner: crate::ids::UserId,
+        /// Why.
+        why: EndReason,
+    },
+    /// The server ends everything about this device ([`EndReason::DeviceRemoved`]), or itself
+    /// ([`EndReason::ServerEnding`]): then links are closed, and sessions live on.
     End(EndReason),
     /// Time has passed: [`super::DeviceSessions::deadline`].
     Tick,
+}
+
+/// A session that cannot be recorded at present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The session.
+    pub sid: String,
+    /// Its first entry that is not durable.
+    pub from: u64,
+    /// Nothing more of it will be.
+    pub given_up: bool,
+}
+
+/// What the journal has of a session's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadBack {
+    /// The bytes from there on; empty where what is durable ends.
+    Bytes(bytes::Bytes),
+    /// A gap: output goes on here.
+    Gap {
+        /// Offset of the first byte after it.
+        to: u64,
+    },
+    /// It cannot be read.
+    Failed,
+}
+
+/// What is known of a session from a former run.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    /// Its id.
+    pub sid: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The newest epoch.
+    pub epoch: u64,
+    /// Who types in it.
+    pub controller: Option<Controller>,
+    /// Whether the device keeps what is not acknowledged.
+    pub lossless: bool,
+    /// No viewer so far could come back to it.
+    pub plain_only: bool,
+    /// How long ago it was opened.
+    pub age: Duration,
+    /// How long after that the shell was known to run, if it was.
+    pub started: Option<Duration>,
+    /// How long nobody has looked at it. `None`: somebody did when the server ended.
+    pub detached: Option<Duration>,
+    /// That it is to end.
+    pub to_stop: Option<Ending>,
+    /// The size that was last asked for.
+    pub size: Option<Winsize>,
+    /// Output that is durable.
+    pub recorded: u64,
+    /// An end that is durable in the journal and not in the database.
+    pub ended: Option<Ending>,
+    /// The record from its newest keyframe on, or from so far back that a screen can be made of it.
+    pub replay: Vec<Entry>,
+    /// The database or the journal was put back from an older copy.
+    pub restored: bool,
 }

@@ -1,14 +1,11 @@
-//! A device's link: whether it stands, whether the device behind it is alive, and how much is under way.
+//! A plain device's link: whether it stands, and whether the device behind it is alive.
 
 use std::time::{Duration, Instant};
 
 use longwire_protocol::Message;
 use longwire_protocol::control::Control;
 
-use super::effect::Effect;
-use super::input::LinkKind;
-
-/// How long a device may be away before its sessions end. A real agent needs up to 21 s to come back.
+/// How long such a device may be away before its sessions end. A real agent needs up to 21 s to come back.
 pub const AWAY_MAX: Duration = Duration::from_secs(30);
 
 /// How often a device is asked for a sign of life. Pings of websockets do not do: mender-client's proxy
@@ -22,15 +19,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(75);
 /// The session id of these questions; no session of an operator has it.
 const ASK_SID: &str = "heartbeat";
 
-/// Messages and bytes under way to the device's socket before more input waits.
-const UNDER_WAY_MESSAGES_MAX: usize = 64;
-const UNDER_WAY_BYTES_MAX: usize = 128 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     Up {
-        #[allow(dead_code, reason = "there is one kind as yet")]
-        kind: LinkKind,
         /// When the device said something last.
         heard_at: Instant,
         /// When it is asked next.
@@ -39,6 +30,7 @@ enum State {
     Away {
         since: Instant,
     },
+    #[default]
     Gone,
 }
 
@@ -54,55 +46,44 @@ pub(super) enum Due {
 }
 
 /// A device's link.
-pub(super) struct Link {
-    state: State,
-    /// Messages and bytes sent that have not been written.
-    messages: usize,
-    bytes: usize,
-}
-
-impl Default for Link {
-    fn default() -> Self {
-        Self {
-            state: State::Gone,
-            messages: 0,
-            bytes: 0,
-        }
-    }
-}
+#[derive(Debug, Default)]
+pub(super) struct Link(State);
 
 impl Link {
     /// A new link stands.
-    pub(super) fn up(&mut self, kind: LinkKind, now: Instant) {
-        *self = Self {
-            state: State::Up {
-                kind,
-                heard_at: now,
-                ask_at: now + ASK_EVERY,
-            },
-            ..Self::default()
+    pub(super) fn up(&mut self, now: Instant) {
+        self.0 = State::Up {
+            heard_at: now,
+            ask_at: now + ASK_EVERY,
         };
     }
 
     /// The link is lost.
     pub(super) fn down(&mut self, now: Instant) {
         if self.is_up() {
-            self.state = State::Away { since: now };
+            self.0 = State::Away { since: now };
+        }
+    }
+
+    /// There are sessions of a device that has not come yet.
+    pub(super) fn expect(&mut self, now: Instant) {
+        if self.is_gone() {
+            self.0 = State::Away { since: now };
         }
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.state, State::Up { .. })
+        matches!(self.0, State::Up { .. })
     }
 
     /// Whether the device is not expected back.
     pub(super) fn is_gone(&self) -> bool {
-        self.state == State::Gone
+        self.0 == State::Gone
     }
 
     /// The device has said something.
     pub(super) fn heard(&mut self, now: Instant) {
-        if let State::Up { heard_at, .. } = &mut self.state {
+        if let State::Up { heard_at, .. } = &mut self.0 {
             *heard_at = now;
         }
     }
@@ -114,9 +95,9 @@ impl Link {
 
     /// What is due now; it counts as done.
     pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
-        match &mut self.state {
+        match &mut self.0 {
             State::Up { heard_at, .. } if *heard_at + SILENCE_MAX <= now => {
-                self.state = State::Away { since: now };
+                self.0 = State::Away { since: now };
                 Some(Due::Cut)
             }
             State::Up { ask_at, .. } if *ask_at <= now => {
@@ -124,7 +105,7 @@ impl Link {
                 Some(Due::Question)
             }
             State::Away { since } if *since + AWAY_MAX <= now => {
-                self.state = State::Gone;
+                self.0 = State::Gone;
                 Some(Due::GiveUp)
             }
             State::Up { .. } | State::Away { .. } | State::Gone => None,
@@ -133,33 +114,10 @@ impl Link {
 
     /// When something will be due.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Up {
-                heard_at, ask_at, ..
-            } => Some(ask_at.min(heard_at + SILENCE_MAX)),
+        match self.0 {
+            State::Up { heard_at, ask_at } => Some(ask_at.min(heard_at + SILENCE_MAX)),
             State::Away { since } => Some(since + AWAY_MAX),
             State::Gone => None,
         }
-    }
-
-    /// Whether more input may be sent.
-    pub(super) fn has_room(&self) -> bool {
-        self.is_up() && self.messages < UNDER_WAY_MESSAGES_MAX && self.bytes < UNDER_WAY_BYTES_MAX
-    }
-
-    /// Counts the messages to the device among these.
-    pub(super) fn sent<'e>(&mut self, effects: impl IntoIterator<Item = &'e Effect>) {
-        for effect in effects {
-            if let Effect::ToDevice(message) = effect {
-                self.messages += 1;
-                self.bytes += message.body.len();
-            }
-        }
-    }
-
-    /// Messages have been written to the socket.
-    pub(super) fn wrote(&mut self, messages: usize, bytes: usize) {
-        self.messages = self.messages.saturating_sub(messages);
-        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }

@@ -13,9 +13,6 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How much of it: a third of the largest buffer a system gives a socket by itself (4 MiB), and some more.
 const SIP_BYTES: usize = 2 * 1024 * 1024;
 
-/// What the sessions of one device may hold together beyond what each may hold for itself.
-pub(super) const EXCESS_BYTES_MAX: usize = 16 * 1024 * 1024;
-
 /// Nothing while no viewer is behind, else when the present sip began and what is left of it.
 #[derive(Default)]
 pub(super) struct Pace(Option<(Instant, usize)>);

@@ -1,209 +1,192 @@
-//! What goes to one operator's end, and how far it has got.
+//! Operators' ends, of whatever kind.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use longwire_protocol::shell::{FromDevice, PING_TIMEOUT_S};
-use longwire_protocol::{Message, prop};
+use longwire_protocol::Message;
 
+use super::device::DeviceSessions;
 use super::effect::{CloseReason, Effect};
-use super::input::{ViewerId, ViewerKind};
-use super::tail::Tail;
+use super::ending::stop_of;
+use super::input::{EndReason, ViewerKind};
+use super::longwire_viewer::LongwireViewer;
+use super::plain_viewer::PlainViewer;
+use crate::session::{Owner, ViewerId};
 
-/// Messages under way to a viewer's socket before more output waits in the tail.
-const UNDER_WAY_MAX: usize = 64;
+/// How long an end may take to leave once it is to.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
 
-/// The room a viewer's queue needs: output under way, credits, pings and answers to what it asks. One that
-/// lets it run full does not read what it asked for.
-pub const QUEUE_MESSAGES_MAX: usize = 4 * UNDER_WAY_MAX;
-
-/// Bytes of output under way to a viewer's socket.
-const UNWRITTEN_MAX: u64 = 256 * 1024;
-
-/// Bytes that a page may not have shown yet.
-const UNACKNOWLEDGED_MAX: u64 = 512 * 1024;
-
-/// Bytes of output in one message.
-const OUTPUT_BODY_MAX: usize = 32 * 1024;
-
-/// Things to say that wait behind output.
-const EVENTS_MAX: usize = 64;
-
-/// How often an operator's end is told that the server is there. Ends known to us give up after 65 s.
-pub(super) const PING_INTERVAL: Duration = Duration::from_secs(30);
-
-enum Event {
-    Say(FromDevice),
-    Close(CloseReason),
+#[derive(Debug)]
+pub(super) enum End {
+    Plain(PlainViewer),
+    Longwire(Box<LongwireViewer>),
 }
 
 /// One operator's end.
+#[derive(Debug)]
 pub(super) struct Viewer {
-    pub(super) id: ViewerId,
-    kind: ViewerKind,
-    /// It asked for a shell without notices.
-    quiet: bool,
-    /// Messages sent that have not been written.
-    under_way: usize,
-    /// Bytes of output sent, written and acknowledged since the end came.
-    sent: u64,
-    written: u64,
-    acknowledged: u64,
-    /// What is to be said after so many bytes of output.
-    events: VecDeque<(u64, Event)>,
-    /// An event found no room: the end does not read.
-    overrun: bool,
-    /// Credits to give back once what they were for has been sent on.
-    credits: u32,
-    next_ping: Instant,
+    pub(super) person: Owner,
+    pub(super) end: End,
+    /// There may be something to send.
+    pub(super) is_ready: bool,
+    /// It is to be closed once everything was sent.
+    pub(super) closing: Option<CloseReason>,
+    /// Until when it may take that, and why it is closed.
+    pub(super) leave_by: Option<(Instant, EndReason)>,
 }
 
 impl Viewer {
-    pub(super) fn new(id: ViewerId, kind: ViewerKind, now: Instant) -> Self {
-        Self {
-            id,
-            kind,
-            quiet: false,
-            under_way: 0,
-            sent: 0,
-            written: 0,
-            acknowledged: 0,
-            events: VecDeque::new(),
-            overrun: false,
-            credits: 0,
-            next_ping: now + PING_INTERVAL,
-        }
+    pub(super) fn close(&mut self, why: CloseReason) {
+        self.closing.get_or_insert(why);
+        self.is_ready = true;
     }
 
-    /// The end wants nothing in its output but what the device has said.
-    pub(super) fn quieten(&mut self) {
-        self.quiet = true;
-    }
-
-    /// Whether words of the server may stand in the end's output. Our page has its own place for them.
-    pub(super) fn takes_notices(&self) -> bool {
-        self.kind == ViewerKind::Plain && !self.quiet
-    }
-
-    /// Says something that has no place in the output.
-    pub(super) fn say(&mut self, message: Message, effects: &mut Vec<Effect>) {
-        self.under_way += 1;
-        effects.push(Effect::ToViewer(self.id, message));
-    }
-
-    /// Says something once the output that came before it has been sent.
-    pub(super) fn say_in_order(&mut self, event: FromDevice, tail: &Tail) {
-        self.push(Event::Say(event), tail);
-    }
-
-    /// Closes the end once everything before has been sent.
-    pub(super) fn close_in_order(&mut self, reason: CloseReason, tail: &Tail) {
-        self.push(Event::Close(reason), tail);
-    }
-
-    fn push(&mut self, event: Event, tail: &Tail) {
-        if self.events.len() == EVENTS_MAX {
-            self.overrun = true;
+    /// It is to be closed once it has been told why, or soon in any case.
+    pub(super) fn leaves(&mut self, now: Instant, why: EndReason) {
+        self.leave_by.get_or_insert((now + LEAVE_MAX, why));
+        if let Some(plain) = self.plain() {
+            plain.close_in_order(why);
+            self.is_ready = true;
         } else {
-            self.events
-                .push_back((self.sent + tail.len() as u64, event));
+            self.close(CloseReason::Ended(why));
         }
     }
 
-    /// Whether more was to be said than there is room for.
-    pub(super) fn overrun(&self) -> bool {
-        self.overrun
-    }
-
-    /// Sends what there is room for.
-    pub(super) fn flush(&mut self, sid: &str, tail: &mut Tail, effects: &mut Vec<Effect>) {
-        while self.under_way < UNDER_WAY_MAX {
-            let until_event = match self.events.front() {
-                Some((at, _)) if *at <= self.sent => {
-                    if let Some((_, event)) = self.events.pop_front() {
-                        match event {
-                            Event::Say(event) => self.say(event.to_message(sid), effects),
-                            Event::Close(reason) => {
-                                effects.push(Effect::CloseViewer(self.id, reason));
-                            }
-                        }
-                    }
-                    continue;
-                }
-                Some((at, _)) => usize::try_from(at - self.sent).unwrap_or(usize::MAX),
-                None => usize::MAX,
-            };
-            if tail.len() == 0 || !self.takes_output() {
-                break;
-            }
-            let output = tail.take(until_event.min(OUTPUT_BODY_MAX));
-            let offset = self.sent;
-            self.sent += output.len() as u64;
-            let mut message = FromDevice::Output(output).to_message(sid);
-            if self.kind == ViewerKind::Acknowledging {
-                message.props.set(prop::OFFSET, offset);
-            }
-            self.say(message, effects);
+    /// More of a session is durable: what could not be read may be there now.
+    pub(super) fn may_read(&mut self, sid: &str) {
+        if let End::Longwire(longwire) = &mut self.end
+            && let Some(attachment) = longwire.attachments.get_mut(sid)
+        {
+            attachment.is_starved = false;
         }
     }
 
-    fn takes_output(&self) -> bool {
-        let shown = match self.kind {
-            ViewerKind::Plain => true,
-            ViewerKind::Acknowledging => self.sent - self.acknowledged < UNACKNOWLEDGED_MAX,
+    pub(super) fn longwire(&mut self) -> Option<&mut LongwireViewer> {
+        match &mut self.end {
+            End::Longwire(longwire) => Some(longwire),
+            End::Plain(_) => None,
+        }
+    }
+
+    pub(super) fn plain(&mut self) -> Option<&mut PlainViewer> {
+        match &mut self.end {
+            End::Plain(plain) => Some(plain),
+            End::Longwire(_) => None,
+        }
+    }
+
+    /// The instance that its hello names; empty for a plain end.
+    pub(super) fn instance(&self) -> &str {
+        match &self.end {
+            End::Longwire(longwire) => &longwire.instance,
+            End::Plain(_) => "",
+        }
+    }
+}
+
+impl DeviceSessions {
+    pub(super) fn viewer_comes(
+        &mut self,
+        now: Instant,
+        id: ViewerId,
+        person: Owner,
+        kind: ViewerKind,
+    ) {
+        let end = match kind {
+            ViewerKind::Plain => End::Plain(PlainViewer::new((self.new_sid)(), now)),
+            ViewerKind::Longwire => {
+                let since = self.since(now);
+                End::Longwire(Box::new(LongwireViewer::new(&self.instance, since)))
+            }
         };
-        shown && self.sent - self.written < UNWRITTEN_MAX
+        let viewer = Viewer {
+            person,
+            end,
+            is_ready: true,
+            closing: None,
+            leave_by: None,
+        };
+        self.viewers.insert(id, viewer);
     }
 
-    /// Messages have been written to the socket.
-    pub(super) fn wrote(&mut self, messages: usize, output: usize) {
-        self.under_way = self.under_way.saturating_sub(messages);
-        self.written = self.sent.min(self.written + output as u64);
-    }
-
-    /// The page has shown output up to `offset`. True if that is news.
-    pub(super) fn acknowledge(&mut self, offset: u64) -> bool {
-        let offset = offset.min(self.sent);
-        let news = offset > self.acknowledged;
-        if news {
-            self.acknowledged = offset;
-        }
-        news
-    }
-
-    /// Notes credits that came with a message.
-    pub(super) fn charge(&mut self, cost: u32) {
-        self.credits = self.credits.saturating_add(cost);
-    }
-
-    /// Gives all credits back.
-    pub(super) fn refund(&mut self, effects: &mut Vec<Effect>) {
-        if self.credits > 0 {
-            effects.push(Effect::Credit(self.id, std::mem::take(&mut self.credits)));
-        }
-    }
-
-    /// When the next ping is due.
-    pub(super) fn next_ping(&self) -> Instant {
-        self.next_ping
-    }
-
-    /// A shell is asked for: what an end expects of the server begins now.
-    pub(super) fn put_off_ping(&mut self, now: Instant) {
-        self.next_ping = now + PING_INTERVAL;
-    }
-
-    /// Sends a ping if one is due. An end that does not take what was sent before is not sent more.
-    pub(super) fn ping(&mut self, sid: &str, now: Instant, effects: &mut Vec<Effect>) {
-        if now < self.next_ping {
+    pub(super) fn viewer_says(&mut self, now: Instant, id: ViewerId, message: Message) {
+        let since = self.since(now);
+        let Some(viewer) = self.viewers.get_mut(&id) else {
             return;
+        };
+        viewer.is_ready = true;
+        match &mut viewer.end {
+            End::Plain(_) => self.plain_viewer_says(now, id, &message),
+            End::Longwire(longwire) => {
+                let generation = longwire.generation;
+                let received = longwire.end.receive(generation, message, since);
+                self.attend_viewer(now, id);
+                if let Err(error) = received {
+                    self.give_up_viewer(id, &error);
+                }
+            }
         }
-        self.next_ping = now + PING_INTERVAL;
-        if self.under_way < UNDER_WAY_MAX {
-            let ping = FromDevice::Ping {
-                timeout_s: Some(PING_TIMEOUT_S),
+    }
+
+    /// Somebody broke the rules of the stream, or is silent: the end says so and is closed.
+    pub(super) fn give_up_viewer(&mut self, id: ViewerId, error: &longwire_link::LinkError) {
+        if let Some(viewer) = self.viewers.get_mut(&id) {
+            let why = if *error == longwire_link::LinkError::Silent {
+                CloseReason::Silent
+            } else {
+                CloseReason::Broken
             };
-            self.say(ping.to_message(sid), effects);
+            viewer.close(why);
+            if let Some(longwire) = viewer.longwire() {
+                longwire.farewell = Some(error.to_message());
+            }
+        }
+    }
+
+    /// The end is lost, or has left.
+    pub(super) fn viewer_gone(&mut self, now: Instant, id: ViewerId) {
+        for sid in self.attached(id) {
+            self.detach(now, id, &sid);
+        }
+        self.viewers.remove(&id);
+        self.out.forget_viewer(id);
+        self.out.seen += 1;
+    }
+
+    /// The sessions that an end looks at.
+    fn attached(&self, id: ViewerId) -> Vec<String> {
+        let looks = self
+            .sessions
+            .values()
+            .filter(|session| session.viewers.iter().any(|present| present.viewer == id));
+        looks.map(|session| session.sid.clone()).collect()
+    }
+
+    /// Does without an end.
+    pub(super) fn cut_viewer(&mut self, now: Instant, id: ViewerId, why: CloseReason) {
+        self.out.effects.push(Effect::CutViewer(id, why));
+        self.viewer_gone(now, id);
+    }
+
+    /// Its operator may not be here any more.
+    pub(super) fn end_viewer(&mut self, now: Instant, id: ViewerId, why: EndReason) {
+        let is_plain = self
+            .viewers
+            .get(&id)
+            .is_some_and(|viewer| matches!(viewer.end, End::Plain(_)));
+        for sid in self.attached(id) {
+            if is_plain {
+                self.stop_session(now, &sid, None, why.into(), false);
+                let end = self.sessions.get(&sid).map_or(0, |s| s.tail.end());
+                if let Some(plain) = self.viewers.get_mut(&id).and_then(Viewer::plain) {
+                    plain.ended(&sid, end, stop_of(&why.into()));
+                }
+            } else {
+                self.detach(now, id, &sid);
+                self.say_unknown(id, &sid);
+            }
+        }
+        if let Some(viewer) = self.viewers.get_mut(&id) {
+            viewer.leaves(now, why);
         }
     }
 }

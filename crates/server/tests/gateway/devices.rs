@@ -26,13 +26,14 @@ async fn item_01_a_device_connects_with_its_token_and_nothing_else_does() {
 }
 
 #[tokio::test]
-async fn the_plain_subprotocol_is_chosen_if_offered_and_no_other() {
+async fn the_best_subprotocol_that_is_offered_is_chosen() {
     let lab = Lab::start().await;
     let gadget = lab.gadget().await;
     let bearer = format!("Bearer {}", gadget.token);
     for (offered, chosen) in [
         ("protomsg/msgpack", Some("protomsg/msgpack")),
-        ("longwire.v1, protomsg/msgpack", Some("protomsg/msgpack")),
+        ("longwire.v1, protomsg/msgpack", Some("longwire.v1")),
+        ("protomsg/msgpack, longwire.v1", Some("longwire.v1")),
     ] {
         let headers = [
             ("authorization", &*bearer),

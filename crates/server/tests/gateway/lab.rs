@@ -6,10 +6,11 @@ use longwire_protocol::shell::{FromDevice, FromUser, typ};
 use longwire_server::access::Role;
 use longwire_server::app::App;
 use longwire_server::audit::{Action, Actor, AuditEvent, Object};
-use longwire_server::config::Config;
+use longwire_server::config::{Config, Sync};
 use longwire_server::devices::admission;
 use longwire_server::ids::{AuthSetId, DeviceId, TokenId, UserId};
 use longwire_server::server::{self, Running};
+use longwire_server::session::DETACH_GRACE;
 use longwire_server::store::{AuditRow, AuthSet, AuthStatus, Device, User};
 use longwire_server::time::Timestamp;
 use tempfile::TempDir;
@@ -20,7 +21,7 @@ use crate::peer::{Peer, Refusal, within};
 
 pub struct Lab {
     pub server: Running,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 pub struct Operator {
@@ -43,7 +44,10 @@ pub struct Terminal {
 
 impl Lab {
     pub async fn start() -> Self {
-        let dir = TempDir::new().unwrap();
+        Self::on(TempDir::new().unwrap()).await
+    }
+
+    async fn on(dir: TempDir) -> Self {
         let server = server::start(Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             data_dir: dir.path().join("data"),
@@ -51,10 +55,27 @@ impl Lab {
             public_url: None,
             insecure_http: false,
             admission: admission::Limits::default(),
+            detach_grace: DETACH_GRACE,
+            sync: Sync::Killed,
         })
         .await
         .unwrap();
-        Self { server, _dir: dir }
+        Self { server, dir }
+    }
+
+    /// Ends the server; its folder stays.
+    pub async fn stop(self) -> TempDir {
+        self.server.stop().await;
+        self.dir
+    }
+
+    /// Ends the server and starts it again on the same folder, on another port.
+    pub async fn restart(self) -> Self {
+        Self::on(self.stop().await).await
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     pub fn app(&self) -> &App {

@@ -12,12 +12,18 @@
     reason = "a test"
 )]
 
+mod agent;
 mod bad_input;
 mod clock;
 mod closing;
 mod devices;
+mod killed;
 mod lab;
+mod lossless;
 mod peer;
 mod sessions;
+mod several;
 mod terminals;
 mod time;
+mod viewer;
+mod wire;

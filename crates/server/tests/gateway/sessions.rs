@@ -1,5 +1,6 @@
 //! Sessions as the API shows them.
 
+use longwire_protocol::shell::{FromDevice, FromUser, Stop};
 use longwire_server::access::Role;
 use serde_json::Value;
 
@@ -67,6 +68,10 @@ async fn a_session_is_shown_to_those_who_may_see_it() {
         assert_eq!(status, 400, "{bad}");
     }
     drop(user);
+    assert!(matches!(device.told().await, FromUser::Stop { .. }));
+    // It is to end, which the device has not said yet.
+    assert_eq!(list(&lab, "?state=ending", &bob).await.len(), 1);
+    device.say(&FromDevice::Stop(Stop::default()), &sid).await;
     within(async { while !changes.recv().await.unwrap().is_over {} }).await;
     assert_eq!(list(&lab, "", &bob).await, [] as [Value; 0]);
 }

@@ -23,10 +23,11 @@ use hyper_util::rt::TokioIo;
 use longwire_server::access::Role;
 use longwire_server::app::App;
 use longwire_server::audit::{Action, Actor, AuditEvent, Object};
-use longwire_server::config::Config;
+use longwire_server::config::{Config, Sync};
 use longwire_server::devices::admission;
 use longwire_server::ids::UserId;
 use longwire_server::server::{self, Running};
+use longwire_server::session::DETACH_GRACE;
 use longwire_server::store::User;
 use longwire_server::time::Timestamp;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -83,6 +84,8 @@ pub fn config(folder: &Path) -> Config {
         public_url: None,
         insecure_http: false,
         admission: admission::Limits::default(),
+        detach_grace: DETACH_GRACE,
+        sync: Sync::Killed,
     }
 }
 

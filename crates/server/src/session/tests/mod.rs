@@ -1,4 +1,4 @@
-//! Tests of the state machine: its rules one after another, and what holds whatever happens.
+//! The rules, and what holds whatever happens.
 
-mod any_order;
-mod rules;
+mod plain_rules;
+mod stage;

@@ -1,5 +1,4 @@
 mod bounds;
-mod corpus;
 mod generated;
 mod rules;
 mod same;

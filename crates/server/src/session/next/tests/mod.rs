@@ -1,4 +1,0 @@
-//! The rules, and what holds whatever happens.
-
-mod plain_rules;
-mod stage;
