@@ -28,26 +28,16 @@ impl Grid {
         &mut self.rows
     }
 
-    /// Takes lines away or adds blank ones. Those below the cursor's go first, then those at the top,
-    /// which are shown to `leaving`. How many of these there were.
-    pub(super) fn set_rows(
-        &mut self,
-        rows: usize,
-        cursor_line: usize,
-        mut leaving: impl FnMut(&Row),
-    ) -> usize {
+    /// Takes lines away or adds blank ones. Those below the cursor's go first, then those at the top. How
+    /// many of these there were.
+    pub(super) fn set_rows(&mut self, rows: usize, cursor_line: usize) -> usize {
         let below = self.rows.len().saturating_sub(cursor_line + 1);
         let surplus = self.rows.len().saturating_sub(rows);
         self.rows.truncate(self.rows.len() - surplus.min(below));
         let gone = self.rows.len().saturating_sub(rows);
-        self.rows.drain(..gone).for_each(|row| leaving(&row));
+        self.rows.drain(..gone);
         self.rows.resize_with(rows, Row::default);
         self.rows.shrink_to(rows);
-        if surplus > 0
-            && let Some(last) = self.rows.back_mut()
-        {
-            last.wraps = false;
-        }
         gone
     }
 

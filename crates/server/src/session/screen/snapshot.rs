@@ -16,6 +16,8 @@ pub(super) const SNAPSHOT_MAX: usize = longwire_link::limits::MAX_SCREEN;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looks {
     All,
+    /// All of it, and nothing that depends on the width.
+    AnyWidth,
     Approximated,
     None,
 }
@@ -179,6 +181,18 @@ impl Screen {
         column < self.cols
     }
 
+    /// Scrollback and the rows of the primary screen for another width: nothing in it tells of this one.
+    pub(super) fn write_lines(&self, out: &mut Vec<u8>) {
+        let count = self.history.lines().count();
+        for (index, line) in self.history.lines().enumerate() {
+            out.extend_from_slice(&line);
+            if index + 1 < count || !self.history.is_open() {
+                out.extend_from_slice(b"\x1b[K\r\n");
+            }
+        }
+        self.write_rows(&self.primary, Looks::AnyWidth, out);
+    }
+
     /// All rows of a screen, from the cursor's place on.
     fn write_rows(&self, grid: &Grid, looks: Looks, out: &mut Vec<u8>) {
         let primary = std::ptr::eq(grid, &self.primary);
@@ -202,6 +216,9 @@ impl Screen {
             continues = row.wraps;
             if next.is_some() && !continues {
                 writer.change(Style::default(), out);
+                if looks == Looks::AnyWidth {
+                    out.extend_from_slice(b"\x1b[K");
+                }
                 out.extend_from_slice(b"\r\n");
             }
         }
@@ -259,7 +276,7 @@ struct RowWriter<'a> {
 impl RowWriter<'_> {
     fn change(&mut self, to: Style, out: &mut Vec<u8>) {
         let to = match self.looks {
-            Looks::All => to,
+            Looks::All | Looks::AnyWidth => to,
             Looks::Approximated => to.approximated(),
             Looks::None => Style::default(),
         };
@@ -292,7 +309,7 @@ impl RowWriter<'_> {
                     out.extend_from_slice(b"\x1b[K");
                 }
             }
-            if behind < shown && is_doubtful(cell.content()) {
+            if self.looks != Looks::AnyWidth && behind < shown && is_doubtful(cell.content()) {
                 write_column(behind, out);
             }
         }

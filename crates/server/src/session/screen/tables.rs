@@ -40,6 +40,7 @@ pub(super) struct Tables {
     styles: Table<Style>,
     clusters: Table<Arc<str>>,
     links: Table<Arc<str>>,
+    frozen: bool,
 }
 
 impl Tables {
@@ -49,6 +50,7 @@ impl Tables {
             styles: Table::new(Style::default(), STYLES),
             clusters: Table::new("".into(), CLUSTERS),
             links: Table::new("".into(), LINKS),
+            frozen: false,
         }
     }
 
@@ -111,9 +113,15 @@ impl Tables {
 
     /// Whether one of the tables has been full and a search for unused values is due.
     pub(super) fn should_collect(&self) -> bool {
-        self.styles.should_collect()
-            || self.clusters.should_collect()
-            || self.links.should_collect()
+        !self.frozen
+            && (self.styles.should_collect()
+                || self.clusters.should_collect()
+                || self.links.should_collect())
+    }
+
+    /// Whether nothing is dropped at present.
+    pub(super) fn set_frozen(&mut self, frozen: bool) {
+        self.frozen = frozen;
     }
 
     /// Forgets what neither the cells nor the styles given use.

@@ -119,13 +119,42 @@ fn a_snapshot_answers_nothing() {
     assert_eq!(restored(&screen).replies(), b"");
 }
 
+fn resized(screen: &mut Screen, rows: u16, cols: u16) -> Vec<String> {
+    screen.resize(Winsize { rows, cols });
+    assert_same(screen, &restored(screen));
+    lines(screen)
+}
+
 #[test]
-fn a_smaller_window_keeps_the_cursor() {
+fn a_smaller_window_keeps_the_cursor_and_a_larger_one_brings_lines_back() {
     let mut screen = fed(4, 10, "1\r\n2\r\n3\r\n4");
-    screen.resize(Winsize { rows: 2, cols: 10 });
-    assert_same(&screen, &restored(&screen));
-    assert_eq!(lines(&screen), ["3", "4"]);
+    assert_eq!(resized(&mut screen, 2, 10), ["3", "4"]);
     assert_eq!(screen.text(9), "1\n2\n3\n4\n");
+    assert_eq!(resized(&mut screen, 3, 10), ["2", "3", "4"]);
     screen.feed(b"x");
-    assert_eq!(lines(&screen), ["3", "4x"]);
+    assert_eq!(lines(&screen), ["2", "3", "4x"]);
+    // What is below the cursor goes first.
+    screen.feed(b"\x1b[1;2H");
+    assert_eq!(resized(&mut screen, 1, 10), ["2"]);
+}
+
+#[test]
+fn lines_wrap_anew_but_not_the_one_that_is_written_to() {
+    let mut screen = fed(4, 10, "abcdefgh漢字\r\nshort\r\n$ prompt");
+    assert_eq!(screen.text(9), "abcdefgh漢字\nshort\n$ prompt\n");
+    screen.resize(Winsize { rows: 4, cols: 5 });
+    assert_same(&screen, &restored(&screen));
+    assert_eq!(screen.text(9), "abcdefgh漢字\nshort\n$ pro\n");
+    screen.resize(Winsize { rows: 4, cols: 14 });
+    assert_eq!(screen.text(9), "abcdefgh漢字\nshort\n$ pro\n");
+    screen.feed(b"\r\x1b[J$ prompt");
+    assert_eq!(screen.text(1), "$ prompt\n");
+    assert_same(&screen, &restored(&screen));
+    // The primary screen, too, while the alternate one is shown.
+    screen.feed(b"\r\n\x1b[?1049h\x1b[Hediting");
+    screen.resize(Winsize { rows: 3, cols: 6 });
+    assert_same(&screen, &restored(&screen));
+    assert_eq!(screen.text(9), "editin\n");
+    screen.feed(b"\x1b[?1049l");
+    assert_eq!(screen.text(9), "abcdefgh漢字\nshort\n$ prompt\n");
 }
