@@ -28,7 +28,8 @@ pub struct RunStart {
     /// Its name, never given twice.
     pub run: String,
     /// Database and recordings do not belong together: one of them was put back from an older copy. What
-    /// is remembered of sessions may have been given out once more since.
+    /// is remembered of sessions may have been given out once more since. Every session that was live
+    /// then is marked ([`crate::store::StoredSession::restored`]) until its next epoch.
     pub restored: bool,
 }
 
@@ -47,7 +48,7 @@ pub async fn begin_run(store: &Store, recorder: &Recorder) -> Result<RunStart, R
     let run = Uuid::new_v4().to_string();
     let mut report = store.report().await?;
     let restored = !report.runs().await?.agree_with(recorded.as_deref());
-    report.announce_run(&run).await?;
+    report.announce_run(&run, restored).await?;
     report.commit().await?;
     let unfinished = path.with_extension("new");
     let mut file = files::create(&unfinished, true)?;

@@ -42,11 +42,17 @@ impl Report {
         })
     }
 
-    /// Announces a run.
+    /// Announces a run. With `restored`, every live session is marked until its next epoch begins; so that
+    /// is known however often the server is killed before.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn announce_run(&mut self, run: &str) -> Result<(), StoreError> {
+    pub async fn announce_run(&mut self, run: &str, restored: bool) -> Result<(), StoreError> {
+        if restored {
+            sqlx::query("UPDATE sessions SET restored = TRUE WHERE ended_at IS NULL")
+                .execute(self.connection())
+                .await?;
+        }
         sqlx::query("UPDATE server_run SET next = $1")
             .bind(run)
             .execute(self.connection())
@@ -84,7 +90,7 @@ mod tests {
         let mut recorded = None;
         for run in ["one", "two"] {
             let mut report = store.report().await.unwrap();
-            report.announce_run(run).await.unwrap();
+            report.announce_run(run, false).await.unwrap();
             report.commit().await.unwrap();
             // Killed here, on either side of the recordings' own step.
             assert!(runs(&store).await.agree_with(recorded));

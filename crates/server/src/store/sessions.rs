@@ -82,6 +82,9 @@ pub struct StoredSession {
     pub plain_only: bool,
     /// The newest epoch; 1 for a session nobody took over.
     pub epoch: u64,
+    /// Whether database or recordings were put back from an older copy, and no epoch has begun since:
+    /// what is known of the session may have been given out otherwise.
+    pub restored: bool,
     /// Who types in it.
     pub controller: Option<Controller>,
     /// Whether the device keeps what is not acknowledged.
@@ -155,6 +158,7 @@ fn session(row: &Row) -> Result<StoredSession, StoreError> {
         epoch: number("epoch")?
             .and_then(|epoch| u64::try_from(epoch).ok())
             .ok_or(StoreError::Stored { column: "epoch" })?,
+        restored: row.try_get("restored")?,
         controller: person(row, "controller_id", "controller_email")?
             .map(|person| {
                 Ok::<_, StoreError>(Controller {
@@ -221,9 +225,9 @@ impl Change {
     pub async fn open_session(&mut self, new: &NewSession) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO sessions (id, device_id, owner_id, owner_email, owner_address, plain_only,
-                                   epoch, controller_id, controller_email, controller_instance,
+                                   epoch, restored, controller_id, controller_email, controller_instance,
                                    lossless, rows, cols, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, 1, $3, $4, $11, $7, $8, $9, $10)",
+             VALUES ($1, $2, $3, $4, $5, $6, 1, FALSE, $3, $4, $11, $7, $8, $9, $10)",
         )
         .bind(&new.sid)
         .bind(new.device_id.to_string())
@@ -254,7 +258,7 @@ impl Change {
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "UPDATE sessions SET epoch = $1, controller_id = $2, controller_email = $3,
-                                 controller_instance = $5
+                                 controller_instance = $5, restored = FALSE
              WHERE id = $4 AND epoch < $1 AND ended_at IS NULL",
         )
         .bind(stored(epoch))

@@ -1,6 +1,7 @@
 mod any_bytes;
 mod killed;
 mod reading;
+mod runs;
 mod trouble;
 
 use std::fs;

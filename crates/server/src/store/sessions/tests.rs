@@ -86,6 +86,7 @@ async fn a_session_s_life_is_kept() {
             address: Some([192, 0, 2, 7].into()),
             plain_only: true,
             epoch: 1,
+            restored: false,
             controller: Some(Controller {
                 person: lab.owner.clone(),
                 instance: "page".to_owned(),
@@ -211,4 +212,25 @@ async fn a_session_whose_event_is_not_written_was_never_opened() {
     assert!(lab.live().await.is_empty());
     let mut reader = lab.store.read().await.unwrap();
     assert_eq!(reader.session("one").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_session_of_a_restored_copy_is_known_as_one_until_its_next_epoch() {
+    let lab = Lab::new(&["one", "two"]).await;
+    let mut report = lab.store.report().await.unwrap();
+    report.announce_run("run", true).await.unwrap();
+    report.commit().await.unwrap();
+    assert!(lab.row("one").await.restored);
+    // Another start finds nothing wrong, and takes nothing back.
+    let mut report = lab.store.report().await.unwrap();
+    report.announce_run("next run", false).await.unwrap();
+    report.commit().await.unwrap();
+    let mut change = lab.store.change().await.unwrap();
+    assert!(change.begin_session_epoch("one", 5, None).await.unwrap());
+    change
+        .commit(&event(Action::SessionTakenOver))
+        .await
+        .unwrap();
+    assert!(!lab.row("one").await.restored);
+    assert!(lab.row("two").await.restored);
 }

@@ -7,6 +7,7 @@ CREATE TABLE sessions (
     owner_address    TEXT,             -- from where it was opened
     plain_only       BOOLEAN NOT NULL, -- its only viewer so far cannot come back to it
     epoch            BIGINT  NOT NULL,
+    restored         BOOLEAN NOT NULL, -- put back from an older copy; no epoch has begun since
     controller_id    TEXT,             -- who types in this epoch
     controller_email TEXT,
     controller_instance TEXT NOT NULL, -- the program they type in; empty for a plain one
