@@ -4,7 +4,8 @@
 //!
 //! Starts the agent, opens a shell over `longwire.v1` that prints so much, acknowledges everything at
 //! once, and prints throughput, the agent's processor time and its private memory; then how long a
-//! key's echo takes, alone and beside a flood in another session.
+//! key's echo takes, alone and beside a flood in another session; then its memory while sixteen floods
+//! wait for an acknowledgement, and after it; and at last how often it wakes in an idle minute.
 
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -22,6 +23,7 @@ use nix::pty::openpty;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -71,6 +73,21 @@ async fn main() -> anyhow::Result<()> {
     endpoint.echoes("echo alone").await?;
     endpoint.open("yes\n").await?;
     endpoint.echoes("echo beside a flood").await?;
+    endpoint.stop_all().await?;
+
+    endpoint.records = false;
+    for _ in 0..16 {
+        endpoint.open("yes\n").await?;
+    }
+    endpoint.until_silent().await?;
+    println!("sixteen floods wait: {}", memory(&agent)?);
+    endpoint.records = true;
+    endpoint.stop_all().await?;
+    println!("none is left: {}", memory(&agent)?);
+
+    let before = wake_ups(&agent)?;
+    endpoint.idle(Duration::from_secs(60)).await?;
+    println!("wake-ups in an idle minute: {}", wake_ups(&agent)? - before);
     agent.kill()?;
     agent.wait()?;
     Ok(())
@@ -121,6 +138,8 @@ struct Endpoint {
     arrived: std::collections::BTreeMap<String, u64>,
     ended: std::collections::BTreeSet<String>,
     started: std::collections::BTreeSet<String>,
+    /// Whether what comes is acknowledged.
+    records: bool,
 }
 
 impl Endpoint {
@@ -166,6 +185,7 @@ impl Endpoint {
                 arrived: Default::default(),
                 ended: Default::default(),
                 started: Default::default(),
+                records: true,
             });
         }
     }
@@ -215,6 +235,42 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Acknowledges what has come and ends every session.
+    async fn stop_all(&mut self) -> anyhow::Result<()> {
+        let sids: Vec<String> = self.end.sessions().map(str::to_owned).collect();
+        for sid in &sids {
+            let end = self.arrived.get(sid).copied().unwrap_or_default();
+            self.end.recorded(sid, end)?;
+            self.end.stop(sid, None)?;
+        }
+        while !sids.iter().all(|sid| self.ended.contains(sid)) {
+            self.step().await?;
+        }
+        self.send_all().await
+    }
+
+    /// Goes on until nothing has come for a second.
+    async fn until_silent(&mut self) -> anyhow::Result<()> {
+        while let Ok(step) = timeout(Duration::from_secs(1), self.step()).await {
+            step?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the link for a while.
+    async fn idle(&mut self, time: Duration) -> anyhow::Result<()> {
+        let end = self.begun.elapsed() + time;
+        while self.begun.elapsed() < end {
+            let due = self.end.deadline().unwrap_or(end).min(end);
+            let wait = due.saturating_sub(self.begun.elapsed());
+            if let Ok(step) = timeout(wait, self.step()).await {
+                step?;
+            }
+            self.end.tick(self.begun.elapsed())?;
+        }
+        Ok(())
+    }
+
     async fn step(&mut self) -> anyhow::Result<()> {
         self.send_all().await?;
         let mut next = self.socket.next().await;
@@ -250,7 +306,9 @@ impl Endpoint {
             } = event
             {
                 let end = offset + bytes.len() as u64;
-                self.end.recorded(&sid, end)?;
+                if self.records {
+                    self.end.recorded(&sid, end)?;
+                }
                 self.arrived.insert(sid, end);
             } else if let ToUserEnd::Started { sid } = event {
                 self.started.insert(sid);
@@ -273,6 +331,14 @@ fn processor_time(process: u32) -> anyhow::Result<Duration> {
     let (_, fields) = stat.rsplit_once(") ").context("no process")?;
     let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>);
     Ok(Duration::from_millis(10 * ticks.sum::<Result<u64, _>>()?))
+}
+
+/// How often a process has waited for something and was woken.
+fn wake_ups(child: &Child) -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+    let mut lines = status.lines();
+    let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    Ok(count.context("no count")?.trim().parse()?)
 }
 
 fn memory(child: &Child) -> anyhow::Result<String> {

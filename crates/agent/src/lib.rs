@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection;
 pub mod dial;
 pub mod fingerprint;
+mod heap;
 pub mod http;
 pub mod identity;
 pub mod inventory;

@@ -1,7 +1,7 @@
 //! One pseudo-terminal: open it, start a program on it as a given account, read, write, resize.
 //!
-//! The only module of the workspace with `unsafe`: what the kernel asks of a process between fork
-//! and exec has no safe form, nor have `TIOCSWINSZ` and process descriptors. It knows no session,
+//! With `heap` the only module of the workspace with `unsafe`: what the kernel asks of a process between
+//! fork and exec has no safe form, nor have `TIOCSWINSZ` and process descriptors. It knows no session,
 //! no message and no configuration.
 #![allow(unsafe_code)]
 

@@ -15,6 +15,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Notify;
 
 use crate::clock::since_boot;
+use crate::heap;
 use crate::pty::{Pty, Read};
 
 /// Room that a running shell leaves for what the kernel holds of its output when it ends. A Linux
@@ -22,6 +23,10 @@ use crate::pty::{Pty, Read};
 pub(crate) const LAST_WORDS: usize = 16 * 1024;
 /// A terminal is read again when so much of it may be kept; it gives about as much at once.
 const WORTHWHILE: usize = 4096;
+/// After it was so much, the memory of the end is worth giving back when little is left of it.
+const MUCH: usize = 1024 * 1024;
+/// Less than this is little.
+const LITTLE: usize = 128 * 1024;
 /// Sessions the end may list at the start of a link, less what it keeps of ended ones.
 const MOST_SHELLS: usize = 160;
 
@@ -43,6 +48,8 @@ struct State {
     end: ShellEnd,
     /// What terminals are read into.
     buffer: Vec<u8>,
+    /// Whether the end has held much since memory was last given back.
+    has_held_much: bool,
 }
 
 impl SharedEnd {
@@ -56,6 +63,7 @@ impl SharedEnd {
             state: Mutex::new(State {
                 end: ShellEnd::new(config),
                 buffer: Vec::new(),
+                has_held_much: false,
             }),
             outgoing: Notify::new(),
             progress: Notify::new(),
@@ -89,7 +97,16 @@ impl SharedEnd {
 
     /// A message has come; what it means is told by [`Self::event`].
     pub(crate) fn receive(&self, from: Generation, message: Message) -> Result<(), LinkError> {
-        let result = self.change(|end| end.receive(from, message, since_boot()));
+        let mut state = self.state();
+        // What is held grows between messages and shrinks with them.
+        state.has_held_much |= state.end.memory() > MUCH;
+        let result = state.end.receive(from, message, since_boot());
+        if state.has_held_much && state.end.memory() < LITTLE {
+            state.has_held_much = false;
+            heap::give_back();
+        }
+        drop(state);
+        self.0.outgoing.notify_one();
         self.0.progress.notify_waiters();
         result
     }
@@ -183,7 +200,7 @@ impl SharedEnd {
         read: impl FnOnce(&mut [u8]) -> (usize, Read),
     ) -> (usize, Read) {
         let mut state = self.state();
-        let State { end, buffer } = &mut *state;
+        let State { end, buffer, .. } = &mut *state;
         buffer.resize(OUTPUT_READ, 0);
         let most = end.room(sid).saturating_sub(spared).min(OUTPUT_READ);
         let (count, read) = read(buffer.get_mut(..most).unwrap_or_default());
