@@ -77,18 +77,20 @@ impl Longwire {
         self.begun.elapsed()
     }
 
-    /// Waits for the agent's next link and its introduction.
+    /// Waits for the agent's next link and its introduction. A link that the agent gives up before
+    /// that, for other credentials, does not count.
     pub async fn accept(&mut self) {
-        let peer = self.server.accept_choosing(Some("longwire.v1")).await;
-        assert_eq!(
-            peer.headers["sec-websocket-protocol"],
-            "longwire.v1, protomsg/msgpack"
-        );
-        let generation = self.end.connected(self.now());
-        self.link = Some((peer, generation));
         let hellos = self.hellos.len();
-        self.until("the introduction", |server| server.hellos.len() > hellos)
-            .await;
+        while self.hellos.len() == hellos {
+            let peer = self.server.accept_choosing(Some("longwire.v1")).await;
+            assert_eq!(
+                peer.headers["sec-websocket-protocol"],
+                "longwire.v1, protomsg/msgpack"
+            );
+            let generation = self.end.connected(self.now());
+            self.link = Some((peer, generation));
+            while self.hellos.len() == hellos && self.step().await {}
+        }
     }
 
     /// Cuts the link without a word, whatever is under way.

@@ -173,8 +173,17 @@ impl Server {
         self.accept_choosing(None).await
     }
 
-    /// Waits for the agent's next websocket and answers with this protocol.
+    /// Waits for the agent's next websocket and answers with this protocol. One that the agent gives
+    /// up at once, for other credentials say, does not count.
     pub async fn accept_choosing(&self, protocol: Option<&'static str>) -> Peer {
+        loop {
+            if let Some(peer) = self.shake_hands(protocol).await {
+                return peer;
+            }
+        }
+    }
+
+    async fn shake_hands(&self, protocol: Option<&'static str>) -> Option<Peer> {
         let stream = self.tcp().await;
         stream.set_nodelay(true).unwrap();
         let (mut path, mut headers) = (String::new(), HeaderMap::new());
@@ -189,14 +198,12 @@ impl Server {
             }
             Ok(response)
         };
-        let socket = tokio_tungstenite::accept_hdr_async(stream, look)
-            .await
-            .unwrap();
-        Peer {
-            socket,
+        let socket = tokio_tungstenite::accept_hdr_async(stream, look).await;
+        Some(Peer {
+            socket: socket.ok()?,
             path,
             headers,
-        }
+        })
     }
 }
 
