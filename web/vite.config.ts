@@ -25,6 +25,8 @@ export default defineConfig({
   build: { emptyOutDir: false, target: 'es2022', assetsInlineLimit: 0, chunkSizeWarningLimit: 700 },
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
+    // A busy machine is slow and right.
+    testTimeout: 60_000,
     reporters: [['default', { summary: false }], './test/count-reporter.ts'],
   },
 });

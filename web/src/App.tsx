@@ -5,12 +5,7 @@ import { createBrowserRouter, Navigate, RouterProvider } from 'react-router';
 import { isStatus } from './api/errors.ts';
 import * as queries from './api/queries.ts';
 import { RequireSignIn } from './auth/RequireSignIn.tsx';
-import { SignIn } from './auth/SignIn.tsx';
-import { DevicePage } from './devices/DevicePage.tsx';
 import { DevicesPage } from './devices/DevicesPage.tsx';
-import { IdentityTab } from './devices/IdentityTab.tsx';
-import { InventoryTab } from './devices/InventoryTab.tsx';
-import { TroubleshootingTab } from './devices/TroubleshootingTab.tsx';
 import { Frame } from './layout/Frame.tsx';
 import { NotFound, PageCrash } from './layout/Trouble.tsx';
 import { theme } from './theme/theme.ts';
@@ -37,7 +32,7 @@ const router = createBrowserRouter([
   {
     errorElement: <PageCrash />,
     children: [
-      { path: '/sign-in', element: <SignIn /> },
+      { path: '/sign-in', lazy: () => import('./auth/SignIn.tsx') },
       {
         element: <RequireSignIn />,
         children: [
@@ -48,14 +43,18 @@ const router = createBrowserRouter([
               { path: '/devices', element: <DevicesPage /> },
               {
                 path: '/devices/:id',
-                element: <DevicePage />,
+                lazy: () => import('./devices/DevicePage.tsx'),
                 children: [
                   { index: true, element: <Navigate to="identity" replace /> },
-                  { path: 'identity', element: <IdentityTab /> },
-                  { path: 'inventory', element: <InventoryTab /> },
-                  { path: 'troubleshooting', element: <TroubleshootingTab /> },
+                  { path: 'identity', lazy: () => import('./devices/IdentityTab.tsx') },
+                  { path: 'inventory', lazy: () => import('./devices/InventoryTab.tsx') },
+                  {
+                    path: 'troubleshooting',
+                    lazy: () => import('./devices/TroubleshootingTab.tsx'),
+                  },
                 ],
               },
+              { path: '/sessions', lazy: () => import('./sessions/SessionsPage.tsx') },
               {
                 path: '*',
                 element: (
@@ -65,7 +64,10 @@ const router = createBrowserRouter([
             ],
           },
           // The terminal is the heaviest part and has the whole window: it comes when opened.
-          { path: '/devices/:id/terminal', lazy: () => import('./terminal/TerminalPage.tsx') },
+          {
+            path: '/devices/:id/terminal/:sid?',
+            lazy: () => import('./terminal/TerminalPage.tsx'),
+          },
         ],
       },
     ],

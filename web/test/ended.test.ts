@@ -2,8 +2,9 @@ import { expect, test } from 'vitest';
 import { END_REASONS } from '../src/protocol/shell.ts';
 import { describe as say } from '../src/terminal/ended.ts';
 
+const refused = (text: string) => say({ kind: 'refused', text, detached: [] });
 const ended = (reason: (typeof END_REASONS)[number] | undefined, exitStatus?: number, text = '') =>
-  say({ kind: 'ended', reason, exitStatus, text });
+  say({ kind: 'ended', byMe: false, reason, exitStatus, text });
 
 test('an exit tells its status', () => {
   expect(ended('exited', 0)).toEqual({ tone: 'done', title: 'Shell exited with status 0' });
@@ -42,19 +43,26 @@ test('a right that was taken away during a session is no refusal to start one', 
 });
 
 test('the texts real agents refuse with are explained', () => {
-  const busy = say({ kind: 'refused', text: 'user has too many open sessions' });
+  const busy = refused('user has too many open sessions');
   expect(busy.title).toBe('You already have a terminal open on this device');
-  expect(say({ kind: 'refused', text: 'too many shells spawned' }).title).toMatch(
-    /Too many shells/,
-  );
-  expect(say({ kind: 'refused', text: 'failed to start shell: no such file' }).detail).toBe(
+  expect(refused('too many shells spawned').title).toMatch(/Too many shells/);
+  expect(refused('failed to start shell: no such file').detail).toBe(
     'Failed to start shell: no such file',
   );
 });
 
-test('a lost link prefers the server’s own words', () => {
-  expect(say({ kind: 'linkLost', code: 1013, text: 'server restarts' }).detail).toBe(
-    'server restarts',
+test('an end that was wished for is no trouble', () => {
+  const stop = { reason: 'stopped', exitStatus: undefined, text: 'ended by an operator' } as const;
+  expect(say({ kind: 'ended', byMe: true, ...stop })).toEqual({
+    tone: 'done',
+    title: 'You ended this session',
+  });
+  expect(say({ kind: 'ended', byMe: false, ...stop }).title).toBe('Session was ended');
+  expect(say({ kind: 'endsLater' }).detail).toMatch(/as soon as the device is back/);
+});
+
+test('being sent away prefers the server’s own words', () => {
+  expect(say({ kind: 'linkLost', text: 'not allowed any more' }).detail).toBe(
+    'Not allowed any more',
   );
-  expect(say({ kind: 'linkLost', code: 1006, text: '' }).detail).toMatch(/link broke/);
 });

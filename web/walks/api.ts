@@ -39,6 +39,27 @@ export class Operator {
     return (await this.call('GET', `/v2/devauth/devices?status=${status}`)).json();
   }
 
+  async sessions(): Promise<{ id: string; state: string }[]> {
+    return (await this.call('GET', '/v1/longwire/sessions')).json();
+  }
+
+  /** Ends every live session, so that one walk leaves nothing to the next. */
+  async endSessions(deadlineMs = 30_000): Promise<void> {
+    const until = Date.now() + deadlineMs;
+    for (;;) {
+      const live = await this.sessions();
+      if (live.length === 0) return;
+      if (Date.now() > until) throw new Error(`sessions do not end: ${JSON.stringify(live)}`);
+      for (const { id } of live.filter(({ state }) => state !== 'ending')) {
+        await this.call('DELETE', `/v1/longwire/sessions/${id}`).catch((error: Error) => {
+          // It has ended by itself in between.
+          if (!error.message.includes(': 404')) throw error;
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   /** Accepts the first device that asks; waits for one. */
   async acceptFirst(deadlineMs = 30_000): Promise<string> {
     const until = Date.now() + deadlineMs;

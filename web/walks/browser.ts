@@ -76,6 +76,19 @@ export async function signIn(page: Page, url: string, person = PERSON): Promise<
   await page.getByRole('heading', { name: 'Devices' }).waitFor();
 }
 
+/** Opens a new shell on a device and waits until it runs. */
+export async function openShell(page: Page, url: string, deviceId: string) {
+  await page.getByText('Connected', { exact: true }).first().waitFor();
+  await page.goto(`${url}/devices/${deviceId}/terminal`);
+  await isLive(page);
+  return new TerminalReader(page);
+}
+
+/** Waits until the page says that its session is live and in its hands. */
+export async function isLive(page: Page): Promise<void> {
+  await page.getByText('Live', { exact: true }).waitFor();
+}
+
 /** The terminal as a screen reader finds it. */
 export class TerminalReader {
   constructor(private readonly page: Page) {}

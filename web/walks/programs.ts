@@ -141,6 +141,10 @@ export class Fleet {
     await this.server.stop();
   }
 
+  async killServer(): Promise<void> {
+    await this.server.kill();
+  }
+
   /** Starts the server again: same data, same address. */
   async startServer(): Promise<void> {
     this.server = Fleet.serve(path.join(this.folder, 'server'), new URL(this.url).host);
@@ -164,9 +168,9 @@ export class Fleet {
 
   /**
    * Starts an agent that asks to be accepted. Without a `mac` it takes this machine's identity;
-   * with one, several can run side by side.
+   * with one, several can run side by side. `url`: where it finds the server, if not directly.
    */
-  startAgent(mac?: string): Program {
+  startAgent(mac?: string, url = this.url): Program {
     const data = path.join(this.folder, `agent-${mac ?? 'own'}`);
     mkdirSync(data, { recursive: true, mode: 0o700 });
     // Whatever this machine has configured for a real agent is none of a walk's business, nor are
@@ -182,7 +186,7 @@ export class Fleet {
     const agent = Program.start('longwire-agent', program('longwire-agent', 'LONGWIRE_AGENT'), [
       'daemon',
       '--server',
-      this.url,
+      url,
       '--data-dir',
       data,
       '--config',

@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { Operator, PaperDevice } from './api.ts';
 import { launch, signIn, TerminalReader, visit } from './browser.ts';
+import { Network } from './network.ts';
 import { Fleet, PERSON } from './programs.ts';
 
 const folder = path.resolve(import.meta.dirname, '../../artefacts/screenshots');
@@ -15,18 +16,24 @@ const OFFLINE: [name: string, os: string, arch: string][] = [
   ['cold-store-2', 'Poky 5.0 (scarthgap)', 'armv7l'],
 ];
 
+const COLLEAGUE = { email: 'bo.meier@example.org', password: 'a second pair of eyes' };
+
 let browser: Browser;
 let empty: Fleet;
 let fleet: Fleet;
+let network: Network;
 
 beforeAll(async () => {
   mkdirSync(folder, { recursive: true });
   browser = await launch();
   empty = await Fleet.start();
   fleet = await Fleet.start();
+  network = await Network.before(fleet.url);
+  await fleet.addPerson(COLLEAGUE.email, COLLEAGUE.password, 'admin');
   const operator = await Operator.signIn(fleet.url);
   for (const [at, name] of LIVE.entries()) {
-    fleet.startAgent(`52:54:00:4c:57:0${at}`);
+    // The first one's network is cut for a picture.
+    fleet.startAgent(`52:54:00:4c:57:0${at}`, at === 0 ? network.url : fleet.url);
     await operator.name(await operator.acceptFirst(), name);
   }
   for (const [at, [name, os, arch]] of OFFLINE.entries()) {
@@ -50,6 +57,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await fleet?.stop();
+  await network?.stop();
   await empty?.stop();
 });
 
@@ -128,6 +136,50 @@ describe.each([
     await page.getByText(/^\d+ of \d+$/).waitFor();
     await take(page, 'terminal-find');
     await page.keyboard.press('Escape');
+
+    // A colleague looks on.
+    const other = await open(fleet.url);
+    await signIn(other.page, fleet.url, COLLEAGUE);
+    await other.page.goto(`${page.url()}?watch`);
+    await other.page.getByText('Watching', { exact: true }).waitFor();
+    await new TerminalReader(other.page).shows(/^42$/);
+    await take(other.page, 'terminal-watching');
+    await page.getByRole('button', { name: /^Who is here/ }).click();
+    await page.getByText(COLLEAGUE.email).waitFor();
+    await take(page, 'terminal-presence');
+    await page.keyboard.press('Escape');
+    await other.page.getByRole('button', { name: 'Take control' }).click();
+    await page.getByText(/has taken control\.$/).waitFor();
+    await take(page, 'terminal-taken-over');
+    await page.getByRole('button', { name: 'Take it back' }).click();
+    await other.page.getByText('Watching', { exact: true }).waitFor();
+    await other.page.goto(`${fleet.url}/sessions`);
+    await other.page.getByRole('link', { name: 'pump-17' }).waitFor();
+    await take(other.page, 'sessions');
+    await other.page.getByRole('button', { name: /^More about / }).click();
+    await other.page.getByRole('menuitem', { name: 'End session…' }).click();
+    await other.page.getByRole('dialog').waitFor();
+    await take(other.page, 'session-end');
+    await other.close();
+
+    network.cut();
+    await page.getByText(/pump-17 has been away for /).waitFor();
+    await page.locator('.xterm-helper-textarea').focus();
+    await page.keyboard.type('x');
+    await page.getByText('Not sent:').waitFor();
+    await take(page, 'terminal-device-away');
+    network.mend();
+    await page.getByText('pump-17 is back').waitFor({ timeout: 90_000 });
+    await take(page, 'terminal-device-back');
+
+    await page.getByRole('link', { name: 'Back to the device' }).click();
+    await page.getByText('Live sessions').waitFor();
+    await take(page, 'troubleshooting-session');
+    await page.getByRole('link', { name: 'Connect terminal' }).click();
+    await page.getByRole('heading', { name: /^You have a session on / }).waitFor();
+    await take(page, 'terminal-resume');
+    await page.getByRole('link', { name: /^Resume / }).click();
+    await page.getByText('Live', { exact: true }).waitFor();
     await terminal.enter('exit');
     await page.getByText('Shell exited with status 0').waitFor();
     await take(page, 'terminal-ended');

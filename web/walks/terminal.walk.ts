@@ -1,17 +1,18 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Operator } from './api.ts';
-import { launch, signIn, TerminalReader, visit } from './browser.ts';
+import { isLive, launch, signIn, TerminalReader, visit } from './browser.ts';
 import { Fleet } from './programs.ts';
 
 let browser: Browser;
 let fleet: Fleet;
 let deviceId: string;
+let operator: Operator;
 
 beforeAll(async () => {
   fleet = await Fleet.start();
   fleet.startAgent();
-  const operator = await Operator.signIn(fleet.url);
+  operator = await Operator.signIn(fleet.url);
   deviceId = await operator.acceptFirst();
   browser = await launch();
 });
@@ -19,6 +20,8 @@ afterAll(async () => {
   await browser?.close();
   await fleet?.stop();
 });
+
+afterEach(() => operator.endSessions());
 
 async function openTerminal() {
   const { page, close } = await visit(browser, fleet.url, {
@@ -113,15 +116,24 @@ test('find marks what is on screen and gives the keys back to the shell', async 
   await close();
 });
 
-test('leaving a running shell is asked for first', async () => {
-  const { page, close } = await openTerminal();
+test('leaving the page leaves the session: it goes on, and is offered again', async () => {
+  const { page, close, terminal } = await openTerminal();
+  await terminal.enter('echo still here; cd /usr');
+  await terminal.shows(/^still here$/);
   await page.getByRole('link', { name: 'Back to the device' }).click();
-  await page.getByText('Leave this terminal?').waitFor();
-  await page.getByRole('button', { name: 'Stay' }).click();
-  await page.getByText('Live', { exact: true }).waitFor();
-  await page.getByRole('link', { name: 'Back to the device' }).click();
-  await page.getByRole('button', { name: 'End and leave' }).click();
-  await page.getByRole('link', { name: 'Connect terminal' }).waitFor();
+  await page.getByText('Your session goes on', { exact: true }).waitFor();
+  const list = page.locator('section').filter({ hasText: 'Live sessions' });
+  await list.getByText(/^Detached/).waitFor();
+
+  await page.getByRole('link', { name: 'Connect terminal' }).click();
+  await page.getByRole('heading', { name: /^You have a session on / }).waitFor();
+  await page.getByRole('link', { name: /^Resume / }).click();
+  await isLive(page);
+  await terminal.shows(/^still here$/);
+  await terminal.enter('pwd');
+  await terminal.shows(/^\/usr$/);
+  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByText('You ended this session').waitFor();
   await close();
 });
 

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Operator, PaperDevice } from './api.ts';
-import { launch, signIn, TerminalReader, visit } from './browser.ts';
+import { isLive, launch, openShell, signIn, TerminalReader, visit } from './browser.ts';
 import { Fleet, type Program } from './programs.ts';
 
 const WATCHER = { email: 'watcher@example.org', password: 'only looking around' };
@@ -10,11 +10,13 @@ let browser: Browser;
 let fleet: Fleet;
 let agent: Program;
 let deviceId: string;
+let operator: Operator;
 
 beforeAll(async () => {
   fleet = await Fleet.start();
   agent = fleet.startAgent();
-  deviceId = await (await Operator.signIn(fleet.url)).acceptFirst();
+  operator = await Operator.signIn(fleet.url);
+  deviceId = await operator.acceptFirst();
   await fleet.addPerson(WATCHER.email, WATCHER.password, 'observer');
   browser = await launch({ gpu: false });
 });
@@ -23,13 +25,13 @@ afterAll(async () => {
   await fleet?.stop();
 });
 
+afterEach(() => operator.endSessions());
+
 async function openTerminal(options: Parameters<typeof visit>[2] = {}) {
   const { page, close } = await visit(browser, fleet.url, options);
   await signIn(page, fleet.url);
-  await page.getByText('Connected', { exact: true }).first().waitFor();
-  await page.goto(`${fleet.url}/devices/${deviceId}/terminal`);
-  await page.getByText('Live', { exact: true }).waitFor();
-  return { page, close, terminal: new TerminalReader(page) };
+  const terminal = await openShell(page, fleet.url, deviceId);
+  return { page, close, terminal };
 }
 
 test('a phone is enough', async () => {
@@ -44,7 +46,8 @@ test('a phone is enough', async () => {
   expect(Number(columns)).toBeLessThan(60);
   // Nothing of the page is wider than the phone.
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
-  await page.getByRole('button', { name: 'End session' }).click();
+  await page.getByRole('button', { name: 'More' }).click();
+  await page.getByRole('menuitem', { name: 'End session' }).click();
   await page.getByText('You ended this session').waitFor();
   await close();
 });
@@ -80,38 +83,34 @@ test('who may only look is told why there is no terminal, and decides nothing', 
   await close();
 });
 
-test('a device that loses its power is told at once, and the end when it stays away', async () => {
+test('a device that loses its power is told at once; restarted, it has lost the session', async () => {
   const { page, close } = await openTerminal();
   await agent.kill();
-  await page.getByText('has lost its connection.').waitFor();
+  await page.getByText(/ has been away for /).waitFor();
   await page.getByText('Device away', { exact: true }).waitFor();
-  await page
-    .getByText('The device lost its connection', { exact: true })
-    .waitFor({ timeout: 60_000 });
-  await page.getByRole('link', { name: 'Back to device' }).click();
-  await page.getByText('Why is it not connected?').waitFor();
-  // It comes back: nobody has to reload anything.
   agent = fleet.startAgent();
-  await page.getByRole('link', { name: 'Connect terminal' }).waitFor();
+  await page.getByText('The device lost this session').waitFor({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'New terminal' }).click();
+  await isLive(page);
+  const terminal = new TerminalReader(page);
+  await terminal.enter('echo anew $((1+4))');
+  await terminal.shows(/^anew 5$/);
   await close();
 });
 
-test('a server that goes away is told, in the terminal and on every page', async () => {
+test('a server that is restarted is told on every page, and the terminal goes on', async () => {
   const { page, close } = await visit(browser, fleet.url, {}, [/ERR_|WebSocket|status of 5/]);
   await signIn(page, fleet.url);
-  await page.getByText('Connected', { exact: true }).first().waitFor();
-  await page.goto(`${fleet.url}/devices/${deviceId}/terminal`);
-  await page.getByText('Live', { exact: true }).waitFor();
+  const terminal = await openShell(page, fleet.url, deviceId);
+  const other = await page.context().newPage();
+  await other.goto(`${fleet.url}/devices`);
+  await other.getByText('Connected', { exact: true }).first().waitFor();
   await fleet.stopServer();
-  await page.getByText('The server is shutting down').waitFor();
-  await page.getByRole('button', { name: 'New terminal' }).waitFor();
-  await page.getByRole('link', { name: 'Back to device' }).click();
-  await page.getByText('Live updates interrupted').waitFor();
+  await page.getByText('Connection to the server lost.').waitFor();
+  await other.getByText('Live updates interrupted').waitFor();
   await fleet.startServer();
-  await page.getByText('Live updates interrupted').waitFor({ state: 'hidden', timeout: 60_000 });
-  await page.getByRole('link', { name: 'Connect terminal' }).click({ timeout: 60_000 });
-  await page.getByText('Live', { exact: true }).waitFor();
-  const terminal = new TerminalReader(page);
+  await other.getByText('Live updates interrupted').waitFor({ state: 'hidden', timeout: 60_000 });
+  await isLive(page);
   await terminal.enter('echo here $((1+3))');
   await terminal.shows(/^here 4$/);
   await close();

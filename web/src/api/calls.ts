@@ -2,7 +2,7 @@
 import createClient from 'openapi-fetch';
 import { ApiError, errorOf } from './errors.ts';
 import type { paths } from './schema.ts';
-import type { Device, Me, ServerInfo } from './types.ts';
+import type { Device, Me, ServerInfo, Session } from './types.ts';
 
 const client = createClient<paths>({ baseUrl: '/' });
 
@@ -114,6 +114,37 @@ export async function decommission(deviceId: string): Promise<void> {
   await client.DELETE('/api/management/v2/devauth/devices/{id}', {
     params: { path: { id: deviceId } },
   });
+}
+
+export interface SessionPage {
+  sessions: Session[];
+  total: number;
+}
+
+/** Sessions that run now, newest first: all one may see, or those on one device. */
+export async function sessions(
+  filter: { deviceId?: string; page: number; perPage: number },
+  signal?: AbortSignal,
+): Promise<SessionPage> {
+  const { data, response } = await client.GET('/api/management/v1/longwire/sessions', {
+    params: {
+      query: {
+        page: filter.page,
+        per_page: filter.perPage,
+        ...(filter.deviceId && { device_id: [filter.deviceId] }),
+      },
+    },
+    signal,
+  });
+  return {
+    sessions: present(data, response),
+    total: Number(response.headers.get('X-Total-Count') ?? 0),
+  };
+}
+
+/** Ends a session for good, whoever is in it. */
+export async function endSession(id: string): Promise<void> {
+  await client.DELETE('/api/management/v1/longwire/sessions/{id}', { params: { path: { id } } });
 }
 
 /** Where a terminal's websocket of this page's own server is. */

@@ -41,6 +41,7 @@ export function useLiveEvents(): void {
   const client = useQueryClient();
   useEffect(() => {
     let refresh: ReturnType<typeof setTimeout> | undefined;
+    let refreshSessions: ReturnType<typeof setTimeout> | undefined;
     const refreshSoon = () => {
       refresh ??= setTimeout(() => {
         refresh = undefined;
@@ -67,11 +68,20 @@ export function useLiveEvents(): void {
       void client.invalidateQueries({ queryKey: queries.device(id).queryKey });
       refreshSoon();
     });
+    for (const type of ['session', 'session_removed']) {
+      source.addEventListener(type, () => {
+        refreshSessions ??= setTimeout(() => {
+          refreshSessions = undefined;
+          void client.invalidateQueries({ queryKey: queries.sessionLists });
+        }, REFRESH_MS);
+      });
+    }
     // Said at the start of every stream and whenever the server has skipped something: what happened
     // while nobody listened is unknown, so everything shown is asked again.
     source.addEventListener('resync', () => void client.invalidateQueries());
     return () => {
       clearTimeout(refresh);
+      clearTimeout(refreshSessions);
       source.close();
       setState('connecting');
     };

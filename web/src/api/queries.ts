@@ -40,3 +40,22 @@ export const deviceCounts = queryOptions({
 
 export const device = (id: string) =>
   queryOptions({ queryKey: ['device', id], queryFn: ({ signal }) => calls.device(id, signal) });
+
+/** Every list of sessions, of whatever device. */
+export const sessionLists = ['sessions'] as const;
+
+export const sessions = (page: number) =>
+  queryOptions({
+    queryKey: [...sessionLists, 'all', page],
+    queryFn: ({ signal }) => calls.sessions({ page, perPage: PAGE_SIZE }, signal),
+    placeholderData: keepPreviousData,
+  });
+
+/** More than this one device does not hold. */
+const ON_DEVICE = 100;
+
+export const deviceSessions = (deviceId: string) =>
+  queryOptions({
+    queryKey: [...sessionLists, 'device', deviceId],
+    queryFn: ({ signal }) => calls.sessions({ deviceId, page: 1, perPage: ON_DEVICE }, signal),
+  });

@@ -8,3 +8,4 @@ export type AuthSet = components['schemas']['DeviceKey'];
 export type Me = components['schemas']['Me'];
 export type Permission = components['schemas']['Permission'];
 export type ServerInfo = components['schemas']['ServerInfo'];
+export type Session = components['schemas']['Session'];

@@ -9,7 +9,7 @@ import { usePageTitle } from '../layout/usePageTitle.ts';
 import { returnPath } from './returnPath.ts';
 import classes from './SignIn.module.css';
 
-export function SignIn() {
+export function Component() {
   usePageTitle('Sign in');
   const navigate = useNavigate();
   const location = useLocation();

@@ -20,7 +20,7 @@ const TABS = [
   { to: 'troubleshooting', label: 'Troubleshooting' },
 ] as const;
 
-export function DevicePage() {
+export function Component() {
   const { id = '' } = useParams();
   const query = useQuery(queries.device(id));
   const device = query.data;

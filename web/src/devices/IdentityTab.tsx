@@ -21,7 +21,7 @@ import classes from './IdentityTab.module.css';
 import { StatusMark } from './Marks.tsx';
 import { useDecide } from './useDecide.ts';
 
-export function IdentityTab() {
+export function Component() {
   const device = useDevice();
   const mayDecide = useCan('device.accept');
   return (

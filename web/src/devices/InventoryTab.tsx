@@ -3,7 +3,7 @@ import { useDevice } from './DevicePage.tsx';
 import { valueText } from './facts.ts';
 import classes from './InventoryTab.module.css';
 
-export function InventoryTab() {
+export function Component() {
   const device = useDevice();
   const rows = device.attributes
     .filter((attribute) => attribute.scope === 'inventory')

@@ -6,17 +6,27 @@ import * as queries from '../api/queries.ts';
 import type { Device, Me, Permission } from '../api/types.ts';
 import { Card } from '../layout/Card.tsx';
 import { Command } from '../layout/Copy.tsx';
+import { SessionList } from '../sessions/SessionList.tsx';
 import { useDevice } from './DevicePage.tsx';
 import classes from './TroubleshootingTab.module.css';
 
 const CONNECT: Permission = 'device.connect';
 
-export function TroubleshootingTab() {
+export function Component() {
   const device = useDevice();
   const me = useQuery(queries.me).data;
   const obstacle = whyNot(device, me);
+  const sessions = useQuery(queries.deviceSessions(device.id)).data?.sessions ?? [];
   return (
     <>
+      {sessions.length > 0 && (
+        <Card
+          title="Live sessions"
+          note="Shells that run on this device now, whether somebody looks or not."
+        >
+          <SessionList sessions={sessions} />
+        </Card>
+      )}
       <Card
         title="Terminal"
         note="A live shell on the device, as the user its agent is set up for."
@@ -28,7 +38,8 @@ export function TroubleshootingTab() {
           <div className={classes.text}>
             <strong>{obstacle ? 'Not possible right now' : 'Ready'}</strong>
             <p id="terminal-obstacle">
-              {obstacle ?? 'The session lasts until the shell exits or you leave its page.'}
+              {obstacle ??
+                'Your session goes on when you leave its page, and waits for you until you end it.'}
             </p>
           </div>
           {obstacle ? (

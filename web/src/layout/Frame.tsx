@@ -9,7 +9,10 @@ import classes from './Frame.module.css';
 import { Logo } from './Logo.tsx';
 
 /** The rooms of the house, in the order of the header. */
-const ROOMS = [{ to: '/devices', label: 'Devices' }] as const;
+const ROOMS = [
+  { to: '/devices', label: 'Devices' },
+  { to: '/sessions', label: 'Sessions' },
+] as const;
 
 export function Frame() {
   const counts = useQuery(queries.deviceCounts).data;

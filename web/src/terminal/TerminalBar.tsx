@@ -9,11 +9,12 @@ import {
   Eraser,
   Maximize,
   Minimize,
+  OctagonX,
   Search,
 } from 'lucide-react';
 import { Link } from 'react-router';
-import type { Winsize } from '../protocol/shell.ts';
-import type { ChannelState } from './channel.ts';
+import type { Channel, ChannelState } from './channel.ts';
+import { Presence, WatchingBadge } from './Presence.tsx';
 import { FONT_SIZES, type TerminalPreferences } from './preferences.ts';
 import classes from './Terminal.module.css';
 
@@ -21,9 +22,8 @@ interface TerminalBarProps {
   ref: React.Ref<HTMLDivElement>;
   deviceId: string;
   name: string;
-  state: ChannelState;
-  away: boolean;
-  size: Winsize | undefined;
+  state: ChannelState | undefined;
+  channel: Channel | undefined;
   preferences: TerminalPreferences;
   onPreferences: (next: TerminalPreferences) => void;
   fullscreen: boolean;
@@ -31,13 +31,14 @@ interface TerminalBarProps {
   onFind: () => void;
   onCopy: () => void;
   onClear: () => void;
-  onStop: () => void;
   /** The keys go back to the shell. */
-  onMenuClosed: () => void;
+  onDone: () => void;
 }
 
 export function TerminalBar(props: TerminalBarProps) {
-  const { preferences, onPreferences, size, state } = props;
+  const { preferences, onPreferences, state, channel } = props;
+  const live = state?.phase === 'live';
+  const size = state?.size;
   const enlarge = (by: number) => {
     const fontSize = Math.min(FONT_SIZES.max, Math.max(FONT_SIZES.min, preferences.fontSize + by));
     onPreferences({ ...preferences, fontSize });
@@ -54,8 +55,35 @@ export function TerminalBar(props: TerminalBarProps) {
         </ActionIcon>
       </Tooltip>
       <h1 className={`${classes.name} truncate`}>{props.name}</h1>
-      <StateMark state={state} away={props.away} />
+      <StateMark state={state} />
+      {live && !state.control && <WatchingBadge />}
+      {live && state.device?.lossless === false && (
+        <Tooltip label="This device’s agent cannot keep output while its link is down">
+          <span className={`${classes.lossy} ${classes.wide}`}>Not lossless</span>
+        </Tooltip>
+      )}
       <span className={classes.spacer} />
+      {live && channel && (
+        <Presence
+          viewers={state.viewers}
+          control={state.control}
+          onHandOver={(to) => channel.handOver(to)}
+          onClosed={props.onDone}
+        />
+      )}
+      {live && !state.control && (
+        <Button
+          size="compact-sm"
+          className={classes.take}
+          loading={state.asking}
+          onClick={() => {
+            channel?.takeControl();
+            props.onDone();
+          }}
+        >
+          Take control
+        </Button>
+      )}
       {size && (
         <span className={`${classes.size} mono`} title="Columns × rows">
           <span className="visually-hidden">Terminal size </span>
@@ -76,12 +104,7 @@ export function TerminalBar(props: TerminalBarProps) {
           {props.fullscreen ? <Minimize size={17} /> : <Maximize size={17} />}
         </ActionIcon>
       </Tooltip>
-      <Menu
-        position="bottom-end"
-        withinPortal={false}
-        returnFocus={false}
-        onClose={props.onMenuClosed}
-      >
+      <Menu position="bottom-end" withinPortal={false} returnFocus={false} onClose={props.onDone}>
         <Menu.Target>
           <ActionIcon aria-label="More">
             <EllipsisVertical size={17} />
@@ -125,10 +148,30 @@ export function TerminalBar(props: TerminalBarProps) {
           >
             Screen reader mode
           </Menu.Item>
+          {live && state.control && (
+            <>
+              <Menu.Divider className={classes.narrow} />
+              <Menu.Item
+                className={classes.narrow}
+                color="var(--lw-bad)"
+                leftSection={<OctagonX size={15} />}
+                disabled={state.ending}
+                onClick={() => channel?.stop()}
+              >
+                End session
+              </Menu.Item>
+            </>
+          )}
         </Menu.Dropdown>
       </Menu>
-      {state.phase !== 'ended' && (
-        <Button size="compact-sm" variant="default" className={classes.end} onClick={props.onStop}>
+      {live && state.control && (
+        <Button
+          size="compact-sm"
+          variant="default"
+          className={`${classes.end} ${classes.wide}`}
+          loading={state.ending}
+          onClick={() => channel?.stop()}
+        >
           End session
         </Button>
       )}
@@ -140,18 +183,26 @@ function Keys({ children }: { children: React.ReactNode }) {
   return <span className={classes.keys}>{children}</span>;
 }
 
-function StateMark({ state, away }: { state: ChannelState; away: boolean }) {
-  const [kind, text] = away ? ['wait', 'Device away'] : STATE_TEXT[state.phase];
+function StateMark({ state }: { state: ChannelState | undefined }) {
+  const [kind, text] = stateText(state);
   return (
-    <span className={classes.state} data-kind={kind} role="status">
+    <span
+      className={classes.state}
+      data-kind={kind}
+      data-watching={(state?.phase === 'live' && !state.control) || undefined}
+      role="status"
+    >
       {text}
     </span>
   );
 }
 
-const STATE_TEXT: Record<ChannelState['phase'], [kind: string, text: string]> = {
-  connecting: ['wait', 'Connecting'],
-  starting: ['wait', 'Starting'],
-  live: ['live', 'Live'],
-  ended: ['ended', 'Ended'],
-};
+function stateText(state: ChannelState | undefined): [kind: string, text: string] {
+  if (!state) return ['wait', 'Connecting'];
+  if (state.phase === 'ended') return ['ended', 'Ended'];
+  if (state.link.kind !== 'up') {
+    return ['wait', state.phase === 'live' ? 'Reconnecting' : 'Connecting'];
+  }
+  if (state.phase === 'opening') return ['wait', 'Starting'];
+  return state.device?.connected === false ? ['wait', 'Device away'] : ['live', 'Live'];
+}

@@ -1,30 +1,66 @@
 /**
- * One terminal session over one websocket: the protocol's order, flow control and the typed end.
+ * One terminal session as a page has it: the user end of the link, on a websocket that is dialled
+ * again whenever it breaks, with what is typed and what is drawn.
  *
  * It knows no xterm.js and no React: output goes to a `Sink`, changes of state to listeners.
  */
-import { decode, encode, type Message } from '../protocol/message.ts';
-import { LONGWIRE_V1, read, splitInput, toDevice, type Winsize } from '../protocol/shell.ts';
+import { LinkError } from '../link/error.ts';
+import type { LinkEvent } from '../link/events.ts';
+import { SUBPROTOCOL } from '../link/limits.ts';
+import { UserEnd } from '../link/userEnd.ts';
+import { decode, encode, message, Proto, type Value } from '../protocol/message.ts';
+import { MsgpackError } from '../protocol/msgpack.ts';
+import type { Winsize } from '../protocol/shell.ts';
+import { waitMs } from './backoff.ts';
 import type { End } from './ended.ts';
 import { RenderedOffset } from './flow.ts';
+import { type Shown, withNotice, withoutNotice } from './notices.ts';
+import { Typing } from './typing.ts';
+import { type DeviceWord, type Notice, readWord, type Viewer } from './words.ts';
 
-export type ChannelState =
-  | { readonly phase: 'connecting' }
-  /** The link stands, the shell has been asked for. */
-  | { readonly phase: 'starting' }
-  | { readonly phase: 'live' }
-  | { readonly phase: 'ended'; readonly end: End };
+/** What a page wants with a session. */
+export type Intent = 'new' | 'resume' | 'takeOver' | 'watch';
 
-/** Where output is drawn; `drawn` is called when the bytes are on screen. */
+export type LinkState =
+  | { readonly kind: 'up' }
+  | { readonly kind: 'dialling' }
+  /** Dialled again at `until` (Unix milliseconds), or as soon as the network is back. */
+  | { readonly kind: 'waiting'; readonly until: number };
+
+export interface ChannelState {
+  readonly phase: 'opening' | 'live' | 'ended';
+  readonly link: LinkState;
+  /** Dials that have failed since the link was last up. */
+  readonly failures: number;
+  readonly device: DeviceWord | undefined;
+  /** Whether typing here counts. */
+  readonly control: boolean;
+  /** Control was asked for and is not given yet. */
+  readonly asking: boolean;
+  /** The end was asked for and has not come yet. */
+  readonly ending: boolean;
+  readonly viewers: readonly Viewer[];
+  readonly notices: readonly Shown[];
+  /** Input that waits for somebody to say that it is still meant, in bytes. */
+  readonly held: number;
+  /** The size the terminal has on the device, once known. */
+  readonly size: Winsize | undefined;
+  readonly end: End | undefined;
+}
+
+/** Where output is drawn, in the order it is given; `drawn` is called when it is on screen. */
 export interface Sink {
-  write(bytes: Uint8Array, drawn: () => void): void;
+  /** `live`: made just now and for us, so that the terminal may answer what it is asked. */
+  write(bytes: Uint8Array, live: boolean, drawn: () => void): void;
+  /** Begins anew with the whole screen. */
+  restart(bytes: Uint8Array, drawn: () => void): void;
+  resize(size: Winsize): void;
 }
 
 /** The part of a browser's `WebSocket` that is used. */
 export interface Socket {
   binaryType: BinaryType;
   readonly protocol: string;
-  readonly readyState: number;
   onopen: ((event: Event) => void) | null;
   onmessage: ((event: MessageEvent) => void) | null;
   onclose: ((event: CloseEvent) => void) | null;
@@ -32,31 +68,77 @@ export interface Socket {
   close(code?: number): void;
 }
 
-/** What is typed before the shell has started is kept up to here, then refused. */
-const TYPE_AHEAD_MAX = 64 * 1024;
-/** Past the time a ping gives, this much longer without a sign of life means the link is dead. */
-const SILENCE_GRACE_MS = 15_000;
+export interface ChannelOptions {
+  readonly open: (subprotocol: string) => Socket;
+  readonly sink: Sink;
+  readonly sid: string;
+  readonly intent: Intent;
+  readonly size: Winsize;
+  /** Which load of which page this is. */
+  readonly instance: string;
+  /** Milliseconds on a clock that never steps. */
+  readonly now: () => number;
+  readonly random: () => number;
+}
 
-const OPEN = 1;
+/** Output taken in beyond what is drawn. */
+const WINDOW = 512 * 1024;
+/** What was typed longer ago than this when the link comes back is asked about first. */
+const HOLD_AFTER_MS = 60_000;
+/** An answer to a dial that has not come by then does not come. */
+const DIAL_TIMEOUT_MS = 15_000;
+/** Close codes after which dialling again would be answered the same. */
+const FINAL_CODES = [1008, 1013];
+
+const ETX = 0x03;
+const FS = 0x1c;
 
 export class Channel {
-  private state: ChannelState = { phase: 'connecting' };
+  private state: ChannelState;
   private readonly listeners = new Set<() => void>();
+  private readonly end: UserEnd;
   private readonly flow = new RenderedOffset();
+  private readonly typing = new Typing();
   private socket: Socket | undefined;
-  private sid = '';
-  private acknowledges = false;
-  private typedAhead: Uint8Array[] = [];
-  private typedAheadBytes = 0;
-  private askedSize: Winsize;
-  private silence: ReturnType<typeof setTimeout> | undefined;
+  private generation = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private disposed = false;
+  private wanted: Winsize;
+  private intent: Intent;
+  private liveFrom = 0;
+  /** Grows with every screen: what was drawn before one says nothing about what comes after. */
+  private drawing = 0;
+  private dropped = 0;
+  /** Said by the peer before it closed the link. */
+  private complaint = '';
+  private handedTo: string | undefined;
 
-  constructor(
-    private readonly open: (subprotocol: string) => Socket,
-    private readonly sink: Sink,
-    private size: Winsize,
-  ) {
-    this.askedSize = size;
+  constructor(private readonly options: ChannelOptions) {
+    const { sid, size, intent, instance } = options;
+    this.wanted = size;
+    this.intent = intent;
+    this.end = new UserEnd(instance, WINDOW);
+    if (intent === 'new') {
+      this.end.open(sid, 1, size);
+    } else {
+      const more = new Map<string, Value>(intent === 'watch' ? [['watch', true]] : []);
+      this.end.resume(sid, undefined, 0, intent === 'watch' ? undefined : size, more);
+    }
+    this.end.holdInputAfter(sid, HOLD_AFTER_MS);
+    this.state = {
+      phase: 'opening',
+      link: { kind: 'dialling' },
+      failures: 0,
+      device: undefined,
+      control: false,
+      asking: false,
+      ending: false,
+      viewers: [],
+      notices: [],
+      held: 0,
+      size: undefined,
+      end: undefined,
+    };
   }
 
   readonly getState = (): ChannelState => this.state;
@@ -67,157 +149,404 @@ export class Channel {
   };
 
   connect(): void {
-    const socket = this.open(LONGWIRE_V1);
+    this.dial();
+  }
+
+  /** The network is back, or somebody looks: no time to wait. */
+  wake(): void {
+    if (this.state.link.kind === 'waiting') this.dial();
+    else if (this.state.link.kind === 'up') this.due();
+  }
+
+  /** Sends what was typed or pasted, or says why not. */
+  input(bytes: Uint8Array): void {
+    const { phase, device, control, asking } = this.state;
+    if (phase === 'ended' || bytes.length === 0) return;
+    if (device?.connected === false) {
+      this.refuse('away');
+      return;
+    }
+    if (phase === 'live' && !control) {
+      this.refuse(asking ? 'asked' : 'watching');
+      return;
+    }
+    if (this.state.notices.length > 0) {
+      this.set({
+        notices: withoutNotice(withoutNotice(this.state.notices, 'idle'), 'typingRefused'),
+      });
+    }
+    if (!this.interrupted(bytes) && !this.typing.push(bytes)) this.refuse('tooMuch');
+    this.pump();
+  }
+
+  /** What the terminal says by itself: an answer, the focus, the mouse. Nobody is told if it is not sent. */
+  report(bytes: Uint8Array): void {
+    const { phase, device, control } = this.state;
+    if (phase === 'live' && control && device?.connected !== false) this.input(bytes);
+  }
+
+  /** The size this page would give the terminal; it counts while the page is in control. */
+  resize(size: Winsize): void {
+    this.wanted = size;
+    if (this.state.control || this.intent === 'new') this.end.resize(this.options.sid, size);
+    this.pump();
+  }
+
+  takeControl(): void {
+    if (this.state.phase !== 'live' || this.state.control) return;
+    this.handedTo = undefined;
+    this.end.wantControl(this.options.sid);
+    this.set({ asking: true, notices: withoutNotice(this.state.notices, 'controlRefused') });
+    this.pump();
+  }
+
+  /** Gives control to another who is there. */
+  handOver(to: Viewer): void {
+    if (!this.state.control || to.id === undefined) return;
+    this.handedTo = to.name;
+    this.end.send(
+      message(Proto.shell, 'hand_over', {
+        sid: this.options.sid,
+        props: new Map<string, Value>([['to', to.id]]),
+      }),
+    );
+    this.pump();
+  }
+
+  /** What was held is still meant. */
+  releaseHeld(): void {
+    const { sid } = this.options;
+    this.end.releaseInput(sid);
+    // What has got as far as the server is held there.
+    this.end.send(message(Proto.shell, 'release', { sid }));
+    this.set({ held: 0 });
+    this.pump();
+  }
+
+  /** What was held is not meant any more: a new epoch begins without it. */
+  discardHeld(): void {
+    this.typing.discard();
+    this.end.wantControl(this.options.sid);
+    this.set({ asking: true });
+    this.pump();
+  }
+
+  dismiss(kind: Shown['kind']): void {
+    this.set({ notices: withoutNotice(this.state.notices, kind) });
+  }
+
+  /** Ends the shell on the operator's wish; said until the server has heard it. */
+  stop(): void {
+    if (this.state.phase === 'ended') return;
+    this.end.stop(this.options.sid);
+    this.set({ ending: true });
+    this.pump();
+    const away = this.state.device?.connected === false;
+    if (away && this.state.link.kind === 'up') this.finish({ kind: 'endsLater' });
+  }
+
+  /** Ends the wait for a session that cannot be had: the page has found out why. */
+  giveUp(text: string): void {
+    this.finish({ kind: 'notConnected', text });
+  }
+
+  /** Lets go of everything: the session is left, and lives on. */
+  dispose(): void {
+    this.disposed = true;
+    this.listeners.clear();
+    clearTimeout(this.timer);
+    this.hangUp(1000);
+  }
+
+  private dial(): void {
+    if (this.disposed || this.state.phase === 'ended') return;
+    clearTimeout(this.timer);
+    this.hangUp();
+    this.set({ link: { kind: 'dialling' } });
+    const socket = this.options.open(SUBPROTOCOL);
     this.socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => {
-      this.acknowledges = socket.protocol === LONGWIRE_V1;
-      this.setState({ phase: 'starting' });
-      this.askedSize = this.size;
-      this.send(toDevice.start(this.size));
+      clearTimeout(this.timer);
+      if (socket.protocol !== SUBPROTOCOL) {
+        this.finish({ kind: 'badMessage' });
+        return;
+      }
+      this.generation = this.end.connected(this.options.now());
+      this.pump();
     };
     socket.onmessage = (event) => {
       if (event.data instanceof ArrayBuffer) this.received(new Uint8Array(event.data));
     };
-    socket.onclose = (event) => {
-      const opened = this.state.phase !== 'connecting';
-      this.finish(
-        opened
-          ? { kind: 'linkLost', code: event.code, text: event.reason }
-          : { kind: 'notConnected', text: event.reason },
-      );
-    };
-  }
-
-  /** Sends what was typed or pasted. */
-  input(bytes: Uint8Array): void {
-    if (this.state.phase === 'live') {
-      for (const part of splitInput(bytes)) this.send(toDevice.input(this.sid, part));
-    } else if (
-      this.state.phase !== 'ended' &&
-      this.typedAheadBytes + bytes.length <= TYPE_AHEAD_MAX
-    ) {
-      this.typedAhead.push(bytes);
-      this.typedAheadBytes += bytes.length;
-    }
-  }
-
-  /** The screen's size; the latest wins, whenever it is said. */
-  resize(size: Winsize): void {
-    this.size = size;
-    if (this.state.phase === 'live') this.sendSize();
-  }
-
-  /** Ends the shell on the operator's wish. */
-  stop(): void {
-    if (this.state.phase === 'ended') return;
-    if (this.state.phase !== 'connecting') this.send(toDevice.stop(this.sid));
-    this.finish({ kind: 'stoppedHere' });
-  }
-
-  /** Lets go of everything without a word: the page is going away. */
-  dispose(): void {
-    this.listeners.clear();
-    if (this.state.phase !== 'ended' && this.state.phase !== 'connecting') {
-      this.send(toDevice.stop(this.sid));
-    }
-    this.finish({ kind: 'stoppedHere' });
+    socket.onclose = (event) => this.closed(event.code, event.reason);
+    this.timer = setTimeout(() => this.closed(1006, ''), DIAL_TIMEOUT_MS);
   }
 
   private received(bytes: Uint8Array): void {
-    if (this.state.phase === 'ended') return;
-    let incoming: Message;
     try {
-      incoming = decode(bytes);
-    } catch {
-      this.finish({ kind: 'badMessage' });
+      this.end.receive(this.generation, decode(bytes), this.options.now());
+    } catch (error) {
+      if (!(error instanceof LinkError || error instanceof MsgpackError)) throw error;
+      const said = error instanceof LinkError ? error : new LinkError(error.message);
+      this.socket?.send(encode(said.toMessage()));
+      this.closed(1006, said.message);
       return;
     }
-    this.signOfLife();
-    const event = read(incoming);
-    switch (event.kind) {
-      case 'started':
-        this.started(event.sid);
-        break;
-      case 'output':
-        this.draw(event.bytes, event.offset);
-        break;
-      case 'ping':
-        this.send(toDevice.pong(this.sid));
-        if (event.timeoutSeconds) this.expectLifeWithin(event.timeoutSeconds * 1000);
-        break;
-      case 'refused':
-        this.finish({ kind: 'refused', text: event.text });
-        break;
-      case 'inputFailed':
-        // The device has no such shell any more and will not say so again.
-        this.finish({ kind: 'shellGone', text: event.text });
-        break;
-      case 'stop':
-        // A plain agent keeps the shell's place until it is told so.
-        this.send(toDevice.stop(this.sid));
-        this.finish({
-          kind: 'ended',
-          reason: event.reason,
-          exitStatus: event.exitStatus,
-          text: event.text,
-        });
-        break;
-      case 'unknown':
-        break;
+    this.pump();
+  }
+
+  /** The link is gone; the session is not. */
+  private closed(code: number, text: string): void {
+    if (this.disposed || this.state.phase === 'ended') return;
+    const reason = text || this.complaint;
+    this.complaint = '';
+    this.hangUp();
+    if (FINAL_CODES.includes(code)) {
+      this.finish({ kind: 'linkLost', text: reason });
+      return;
+    }
+    const failures = this.state.failures + 1;
+    const wait = waitMs(failures, this.options.random());
+    this.set({ failures, link: { kind: 'waiting', until: Date.now() + wait } });
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.dial(), wait);
+  }
+
+  /** Leaves the present websocket behind, if there is one. */
+  private hangUp(code?: number): void {
+    const { socket } = this;
+    if (!socket) return;
+    this.socket = undefined;
+    this.end.disconnected(this.generation);
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
+    socket.close(code);
+  }
+
+  /** Takes from the link all it has to tell and to send. */
+  private pump(): void {
+    for (let event = this.end.event(); event; event = this.end.event()) this.told(event);
+    if (this.state.phase === 'ended') return;
+    this.drainTyping();
+    this.transmit();
+    const control = this.end.isInControl(this.options.sid);
+    if (control && !this.state.control) {
+      this.set({ control, asking: false });
+      this.end.resize(this.options.sid, this.wanted);
+      this.transmit();
+    } else if (control !== this.state.control) {
+      this.set({ control });
+    }
+    this.schedule();
+  }
+
+  private transmit(): void {
+    for (let said = this.end.transmit(); said; said = this.end.transmit()) {
+      this.socket?.send(encode(said));
     }
   }
 
-  private started(sid: string): void {
-    if (this.state.phase !== 'starting') return;
-    this.sid = sid;
-    this.setState({ phase: 'live' });
-    this.sendSize();
-    for (const bytes of this.typedAhead) this.input(bytes);
-    this.typedAhead = [];
+  private drainTyping(): void {
+    const { sid, now } = this.options;
+    if (!this.end.isInControl(sid)) return;
+    for (;;) {
+      const part = this.typing.take(this.end.inputRoom(sid));
+      if (!part) break;
+      this.end.input(sid, part, now());
+    }
   }
 
-  private sendSize(): void {
-    const { size, askedSize } = this;
-    if (size.rows === askedSize.rows && size.cols === askedSize.cols) return;
-    this.askedSize = size;
-    this.send(toDevice.resize(this.sid, size));
+  /**
+   * An interrupt by itself: the rest of a paste that has not gone into the link yet is not wanted any
+   * more, and the character need not wait for room. True if it was taken.
+   */
+  private interrupted(bytes: Uint8Array): boolean {
+    if (bytes.length !== 1 || (bytes[0] !== ETX && bytes[0] !== FS)) return false;
+    const discarded = this.typing.discard();
+    if (discarded > 0) this.show({ kind: 'interrupted', bytes: discarded });
+    return this.end.input(this.options.sid, bytes, this.options.now()) === 'taken';
   }
 
-  private draw(bytes: Uint8Array, offset: number | undefined): void {
-    const upTo = this.flow.arrived(bytes.length, offset);
-    this.sink.write(bytes, () => {
-      const due = this.flow.drawn(upTo);
-      if (due !== undefined && this.acknowledges && this.state.phase !== 'ended') {
-        this.send(toDevice.ack(this.sid, due));
+  private schedule(): void {
+    const { deadline } = this.end;
+    if (deadline === undefined || this.state.link.kind === 'waiting') return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.due(), Math.max(0, deadline - this.options.now()));
+  }
+
+  private due(): void {
+    try {
+      this.end.tick(this.options.now());
+    } catch (error) {
+      if (!(error instanceof LinkError)) throw error;
+      this.closed(1006, error.message);
+      return;
+    }
+    this.pump();
+  }
+
+  private told(event: LinkEvent): void {
+    switch (event.event) {
+      case 'hello':
+        this.set({ link: { kind: 'up' }, failures: 0 });
+        break;
+      case 'started':
+      case 'resumed':
+        this.attached();
+        break;
+      case 'output':
+        this.draw(event.offset, event.bytes);
+        break;
+      case 'screen': {
+        this.drawing += 1;
+        this.flow.jump(event.offset);
+        if (event.size) this.sized(event.size);
+        const { drawing } = this;
+        this.options.sink.restart(event.bytes, () => this.drawn(event.offset, drawing));
+        break;
       }
-    });
+      case 'resized':
+        this.sized(event.size);
+        break;
+      case 'applied':
+        if (event.dropped > this.dropped) {
+          this.show({ kind: 'interrupted', bytes: event.dropped - this.dropped });
+          this.dropped = event.dropped;
+        }
+        if (this.state.held > 0) this.set({ held: 0 });
+        break;
+      case 'epoch':
+        this.epochBegan(event.control, event.unarrived);
+        break;
+      case 'inputHeld':
+        this.set({ held: event.bytes + this.typing.length });
+        break;
+      case 'refused':
+        this.finish({
+          kind: 'refused',
+          text: event.why,
+          detached: texts(event.props.get('detached')),
+        });
+        break;
+      case 'ended':
+        this.end.endRecorded(event.sid);
+        this.transmit();
+        this.finish({ kind: 'ended', ...event.end, byMe: this.state.ending });
+        break;
+      case 'lost':
+        this.finish(this.state.ending ? { kind: 'endsLater' } : { kind: 'sessionGone' });
+        break;
+      case 'peerError':
+        this.complaint = event.text;
+        break;
+      case 'other': {
+        const word = readWord(event.message);
+        if (word?.word === 'presence') this.set({ viewers: word.viewers });
+        else if (word?.word === 'device') this.deviceTold(word.device);
+        else if (word) this.noticed(word.notice);
+        break;
+      }
+    }
   }
 
-  private expectLifeWithin(ms: number): void {
-    clearTimeout(this.silence);
-    this.silence = setTimeout(() => this.finish({ kind: 'silent' }), ms + SILENCE_GRACE_MS);
+  private attached(): void {
+    this.liveFrom = 0;
+    this.set({ phase: 'live' });
+    if (this.intent === 'takeOver') {
+      this.intent = 'resume';
+      if (!this.end.isInControl(this.options.sid)) this.takeControl();
+    }
   }
 
-  private signOfLife(): void {
-    clearTimeout(this.silence);
-    this.silence = undefined;
+  private deviceTold(device: DeviceWord): void {
+    if (device.liveFrom !== undefined) this.liveFrom = device.liveFrom;
+    const was = this.state.device;
+    this.set({ device });
+    if (was?.connected === false && device.connected) {
+      this.dismiss('typingRefused');
+      this.show({ kind: 'deviceBack', awaySince: was.since });
+    } else if (was?.connected && !device.connected) {
+      this.dismiss('deviceBack');
+    }
   }
 
-  private send(outgoing: Message): void {
-    if (this.socket?.readyState === OPEN) this.socket.send(encode(outgoing));
+  private noticed(notice: Notice): void {
+    if (notice.kind === 'held') {
+      this.set({ held: notice.bytes });
+      return;
+    }
+    // It was given away here; that it is gone is no news.
+    if (notice.kind === 'takenOver' && this.handedTo !== undefined) return;
+    if (notice.kind === 'controlRefused') this.set({ asking: false });
+    this.show(notice);
+  }
+
+  private epochBegan(control: boolean, unarrived: number): void {
+    const had = this.state.control;
+    this.set({ asking: false, held: 0 });
+    if (control) {
+      this.handedTo = undefined;
+      this.dismiss('takenOver');
+      return;
+    }
+    const lost = unarrived + this.typing.discard();
+    if (had && this.handedTo === undefined) {
+      this.show({ kind: 'takenOver', by: undefined, unarrived: lost });
+    }
+  }
+
+  private sized(size: Winsize): void {
+    this.options.sink.resize(size);
+    const last = this.state.size;
+    if (last?.rows !== size.rows || last.cols !== size.cols) this.set({ size });
+  }
+
+  private draw(offset: number, bytes: Uint8Array): void {
+    this.flow.arrived(offset + bytes.length);
+    const { drawing } = this;
+    const { sink } = this.options;
+    // What was made before this attach is shown, but not answered.
+    const old = bytes.subarray(0, Math.max(0, this.liveFrom - offset));
+    const live = bytes.subarray(old.length);
+    if (old.length > 0) {
+      sink.write(old, false, () => this.drawn(offset + old.length, drawing));
+    }
+    if (live.length > 0) {
+      sink.write(live, true, () => this.drawn(offset + bytes.length, drawing));
+    }
+  }
+
+  private drawn(offset: number, drawing: number): void {
+    if (drawing !== this.drawing || this.disposed) return;
+    const due = this.flow.drawn(offset);
+    if (due === undefined) return;
+    this.end.recorded(this.options.sid, due);
+    this.pump();
+  }
+
+  private refuse(why: 'away' | 'watching' | 'tooMuch' | 'asked'): void {
+    this.show({ kind: 'typingRefused', why });
+  }
+
+  private show(notice: Parameters<typeof withNotice>[1]): void {
+    this.set({ notices: withNotice(this.state.notices, notice) });
   }
 
   private finish(end: End): void {
     if (this.state.phase === 'ended') return;
-    clearTimeout(this.silence);
-    this.typedAhead = [];
-    this.setState({ phase: 'ended', end });
-    this.socket?.close(1000);
+    clearTimeout(this.timer);
+    this.typing.discard();
+    this.set({ phase: 'ended', end, control: false, asking: false, notices: [], held: 0 });
+    this.hangUp(1000);
   }
 
-  private setState(next: ChannelState): void {
-    this.state = next;
+  private set(change: Partial<ChannelState>): void {
+    this.state = { ...this.state, ...change };
     for (const listener of this.listeners) listener();
   }
+}
+
+function texts(value: Value | undefined): string[] {
+  return Array.isArray(value) ? value.filter((each) => typeof each === 'string') : [];
 }

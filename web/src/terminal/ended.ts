@@ -1,24 +1,19 @@
 /** How a terminal session can end, and how that is told to a person. */
-import type { EndReason } from '../protocol/shell.ts';
+import type { Ended, EndReason } from '../protocol/shell.ts';
 
 export type End =
-  /** The device or the server ended it, with a reason when the peer gives one. */
-  | {
-      readonly kind: 'ended';
-      readonly reason: EndReason | undefined;
-      readonly exitStatus: number | undefined;
-      readonly text: string;
-    }
-  /** The shell was never started. */
-  | { readonly kind: 'refused'; readonly text: string }
-  /** The operator ended it in this page. */
-  | { readonly kind: 'stoppedHere' }
-  /** The websocket never opened; browsers do not say why. */
+  /** The shell has ended, with a reason when the peer gives one. `byMe`: the operator ended it in this page. */
+  | ({ readonly kind: 'ended'; readonly byMe: boolean } & Ended)
+  /** The operator ended it while the device was away: the server sees to it. */
+  | { readonly kind: 'endsLater' }
+  /** The shell was never started; `detached`: sessions of the operator that hold its place. */
+  | { readonly kind: 'refused'; readonly text: string; readonly detached: readonly string[] }
+  /** There is no such session, or not for this person. */
+  | { readonly kind: 'sessionGone' }
+  /** The session cannot be reached, and the page knows why. */
   | { readonly kind: 'notConnected'; readonly text: string }
-  | { readonly kind: 'linkLost'; readonly code: number; readonly text: string }
-  /** Nothing was heard for longer than the server promised. */
-  | { readonly kind: 'silent' }
-  | { readonly kind: 'shellGone'; readonly text: string }
+  /** The server sent the page away. */
+  | { readonly kind: 'linkLost'; readonly text: string }
   | { readonly kind: 'badMessage' };
 
 export interface EndNotice {
@@ -31,37 +26,33 @@ export interface EndNotice {
 export function describe(end: End): EndNotice {
   switch (end.kind) {
     case 'ended':
+      if (end.byMe && (end.reason === 'stopped' || end.reason === undefined)) {
+        return { tone: 'done', title: 'You ended this session' };
+      }
       return describeReason(end.reason, end.exitStatus, end.text);
+    case 'endsLater':
+      return {
+        tone: 'done',
+        title: 'You ended this session',
+        detail: 'The shell is ended as soon as the device is back. Nobody can open it any more.',
+      };
     case 'refused':
       return describeRefusal(end.text);
-    case 'stoppedHere':
-      return { tone: 'done', title: 'You ended this session' };
+    case 'sessionGone':
+      return {
+        tone: 'cut',
+        title: 'This session is over',
+        detail: 'It has ended in the meantime, or it is not one you may see.',
+      };
     case 'notConnected':
-      return {
-        tone: 'failed',
-        title: 'The terminal could not be opened',
-        detail: end.text || 'The server did not accept the connection.',
-      };
+      return { tone: 'failed', title: 'The terminal could not be opened', ...detail(end.text) };
     case 'linkLost':
-      return {
-        tone: 'cut',
-        title: 'Connection to the server lost',
-        detail: end.text || 'The link broke. What ran in this shell has been hung up.',
-      };
-    case 'silent':
-      return {
-        tone: 'cut',
-        title: 'The server went silent',
-        detail: 'Nothing was heard for more than a minute, so the connection was given up.',
-      };
-    case 'shellGone':
-      return { tone: 'cut', title: 'The shell is gone', detail: end.text };
+      return { tone: 'cut', title: 'The server closed this terminal', ...detail(end.text) };
     case 'badMessage':
       return {
         tone: 'failed',
-        title: 'The session was closed',
-        detail:
-          'The server sent something this page does not understand. Reload the page and try again.',
+        title: 'The terminal could not be opened',
+        detail: 'This page and the server do not speak the same language. Reload the page.',
       };
   }
 }
@@ -92,8 +83,8 @@ function describeReason(
     case 'device_gone':
       return {
         tone: 'cut',
-        title: 'The device lost its connection',
-        detail: 'It did not come back in time, so the session was closed.',
+        title: 'The device lost this session',
+        detail: 'It was restarted, or stayed away for too long. What ran in the shell is gone.',
       };
     case 'over_limit':
       return { tone: 'cut', title: 'A limit of this session was reached', ...detail(text) };
@@ -113,7 +104,7 @@ function describeRefusal(text: string): EndNotice {
       tone: 'failed',
       title: 'You already have a terminal open on this device',
       detail:
-        'This device allows one session for each operator. End the other one, or wait a few seconds if it has just been closed.',
+        'This device allows one session for each operator. Go on with the other one, or end it first.',
     };
   }
   if (text === 'too many shells spawned') {

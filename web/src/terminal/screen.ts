@@ -1,7 +1,6 @@
 /** One xterm.js with its add-ons: everything that touches the library sits here. */
 import '@xterm/xterm/css/xterm.css';
 import { ClipboardAddon, type IClipboardProvider } from '@xterm/addon-clipboard';
-import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon } from '@xterm/addon-search';
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { WebLinksAddon } from '@xterm/addon-web-links';
@@ -10,6 +9,7 @@ import { Terminal } from '@xterm/xterm';
 import { copyText } from '../layout/clipboard.ts';
 import type { Winsize } from '../protocol/shell.ts';
 import type { Sink } from './channel.ts';
+import { type Box, fontFor, sizeFor } from './fit.ts';
 import type { Palette } from './palette.ts';
 
 export const FONT_FAMILY = '"JetBrains Mono Variable", ui-monospace, "SF Mono", Menlo, monospace';
@@ -19,6 +19,11 @@ const SCROLLBACK_LINES = 10_000;
 const RESIZE_SETTLE_MS = 60;
 /** More than this a program on the device cannot put on the clipboard. */
 const CLIPBOARD_MAX_CHARS = 256 * 1024;
+/** Room beside the text for the scroll bar. */
+const SCROLLBAR_PX = 14;
+/** RIS: everything as when the terminal was made, scrollback included. */
+const RESET = '\x1bc';
+const FOCUS = ['\x1b[I', '\x1b[O'];
 
 export interface ScreenOptions {
   readonly fontSize: number;
@@ -27,7 +32,11 @@ export interface ScreenOptions {
 }
 
 export interface ScreenEvents {
+  /** Somebody typed or pasted this. */
   input(bytes: Uint8Array): void;
+  /** The terminal says this by itself: where the focus is, or the mouse. */
+  report(bytes: Uint8Array): void;
+  /** The size that would fill the stage. */
   resize(size: Winsize): void;
   title(text: string): void;
   /** A program on the device asks to replace the operator's clipboard. */
@@ -37,18 +46,33 @@ export interface ScreenEvents {
   searchResults(index: number, count: number): void;
 }
 
+/**
+ * A terminal on a stage. Its size is the shell's and not the window's: whoever is in control wishes for
+ * a size that fills the stage, and it takes effect where the shell's output says so; for everybody else
+ * the text is made as small as needed.
+ */
 export class Screen implements Sink {
   private readonly terminal: Terminal;
-  private readonly fit = new FitAddon();
   private readonly search = new SearchAddon();
   private readonly encoder = new TextEncoder();
   private readonly observer: ResizeObserver;
   private palette: Palette;
+  private fontSize: number;
   private settle: ReturnType<typeof setTimeout> | undefined;
+  private wished: Winsize = { rows: 24, cols: 80 };
+  /** Whether the size on the device is ours to say. */
+  private control = true;
+  /** Whether the shell has ended. */
+  private frozen = false;
+  /** Whether the device hears what this terminal says. */
+  private heard = false;
+  /** Whether what is being read now was made just now, for us. */
+  private live = true;
+  private liveQueued = true;
 
   /** Must be made once the font is loaded: its size decides how many columns there are. */
   constructor(
-    private readonly host: HTMLElement,
+    private readonly stage: HTMLElement,
     options: ScreenOptions,
     private readonly events: ScreenEvents,
   ) {
@@ -70,34 +94,68 @@ export class Screen implements Sink {
     });
     this.terminal = terminal;
     this.palette = options.palette;
-    terminal.loadAddon(this.fit);
+    this.fontSize = options.fontSize;
     terminal.loadAddon(this.search);
     terminal.loadAddon(new Unicode11Addon());
     terminal.loadAddon(new WebLinksAddon());
     terminal.loadAddon(new ClipboardAddon(undefined, this.clipboard()));
     terminal.unicode.activeVersion = '11';
-    terminal.open(host);
+    this.answerOnlyWhenHeard();
+    terminal.open(stage);
     this.drawOnGpu();
-    this.fit.fit();
+    this.arrange();
+    terminal.resize(this.wished.cols, this.wished.rows);
+    this.place();
 
-    terminal.onData((text) => events.input(this.encoder.encode(text)));
-    terminal.onBinary((text) => events.input(Uint8Array.from(text, (char) => char.charCodeAt(0))));
-    terminal.onResize((size) => events.resize(size));
+    terminal.onData((text) => this.said(text, this.encoder.encode(text)));
+    terminal.onBinary((text) =>
+      this.said(
+        text,
+        Uint8Array.from(text, (char) => char.charCodeAt(0)),
+      ),
+    );
     terminal.onTitleChange((title) => events.title(title));
     this.search.onDidChangeResults(({ resultIndex, resultCount }) =>
       events.searchResults(resultIndex, resultCount),
     );
     terminal.attachCustomKeyEventHandler((event) => this.ownKey(event));
     this.observer = new ResizeObserver(() => this.refitSoon());
-    this.observer.observe(host);
+    this.observer.observe(stage);
   }
 
-  get size(): Winsize {
-    return { rows: this.terminal.rows, cols: this.terminal.cols };
+  /** The size that would fill the stage. */
+  get wish(): Winsize {
+    return this.wished;
   }
 
-  write(bytes: Uint8Array, drawn: () => void): void {
+  write(bytes: Uint8Array, live: boolean, drawn: () => void): void {
+    this.thenLive(live);
     this.terminal.write(bytes, drawn);
+  }
+
+  restart(bytes: Uint8Array, drawn: () => void): void {
+    this.thenLive(false);
+    // In the stream and not by `reset()`, which would overtake what still waits to be read.
+    this.terminal.write(RESET);
+    this.terminal.write(bytes, drawn);
+  }
+
+  /** From here on in the output the terminal has this size. */
+  resize(size: Winsize): void {
+    this.terminal.write('', () => {
+      this.terminal.resize(size.cols, size.rows);
+      this.place();
+    });
+  }
+
+  /** Whose size counts, and whether the device hears answers. */
+  setControl(control: boolean, heard: boolean): void {
+    this.heard = heard;
+    if (control === this.control) return;
+    this.control = control;
+    this.terminal.options.cursorStyle = control ? 'block' : 'underline';
+    this.terminal.options.cursorBlink = control;
+    this.arrange();
   }
 
   focus(): void {
@@ -106,10 +164,11 @@ export class Screen implements Sink {
 
   /** Takes away the cursor and further typing; what was shown stays to be read and copied. */
   freeze(): void {
+    this.frozen = true;
     this.terminal.options.cursorBlink = false;
     this.terminal.options.disableStdin = true;
     // Leaves whatever modes the shell left behind, so that wheel and selection work again.
-    this.terminal.write('\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?25l\x1b[0m');
+    this.terminal.write('\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?25l\x1b[0m');
   }
 
   /** Takes input again for a new shell, below what the last one has shown. */
@@ -117,6 +176,11 @@ export class Screen implements Sink {
     this.terminal.options.cursorBlink = true;
     this.terminal.options.disableStdin = false;
     this.terminal.write('\x1b[?1049l\x1b[!p\x1b[?25h\r\n\x1b[2m── new session ──\x1b[0m\r\n\r\n');
+    this.frozen = false;
+    this.control = true;
+    this.arrange();
+    this.terminal.resize(this.wished.cols, this.wished.rows);
+    this.place();
   }
 
   setPalette(palette: Palette): void {
@@ -125,8 +189,8 @@ export class Screen implements Sink {
   }
 
   setFontSize(fontSize: number): void {
-    this.terminal.options.fontSize = fontSize;
-    this.fit.fit();
+    this.fontSize = fontSize;
+    this.arrange();
   }
 
   setScreenReader(on: boolean): void {
@@ -135,10 +199,6 @@ export class Screen implements Sink {
 
   get selection(): string {
     return this.terminal.getSelection();
-  }
-
-  paste(text: string): void {
-    this.terminal.paste(text);
   }
 
   clear(): void {
@@ -162,6 +222,47 @@ export class Screen implements Sink {
     this.terminal.dispose();
   }
 
+  private said(text: string, bytes: Uint8Array): void {
+    if (FOCUS.includes(text) || text.startsWith('\x1b[M') || text.startsWith('\x1b[<')) {
+      if (this.live) this.events.report(bytes);
+    } else {
+      this.events.input(bytes);
+    }
+  }
+
+  /** What is written from here on is live, or is not. */
+  private thenLive(live: boolean): void {
+    if (live === this.liveQueued) return;
+    this.liveQueued = live;
+    this.terminal.write('', () => {
+      this.live = live;
+    });
+  }
+
+  /**
+   * Programs ask terminals for their kind, cursor and colours. Only one terminal may answer, once:
+   * that of the controller, for what it got live. A handler that says `true` keeps the library's own
+   * from being asked.
+   */
+  private answerOnlyWhenHeard(): void {
+    const { parser } = this.terminal;
+    const silent = () => !this.live || !this.heard;
+    for (const prefix of ['', '?', '>', '=']) {
+      const id = prefix ? { prefix } : {};
+      parser.registerCsiHandler({ ...id, final: 'c' }, silent);
+      parser.registerCsiHandler({ ...id, final: 'n' }, silent);
+      parser.registerCsiHandler({ ...id, intermediates: '$', final: 'p' }, silent);
+    }
+    parser.registerCsiHandler({ prefix: '>', final: 'q' }, silent);
+    parser.registerCsiHandler({ final: 't' }, ([what]) => what === 18 && silent());
+    parser.registerDcsHandler({ intermediates: '$', final: 'q' }, silent);
+    for (const colour of [4, 10, 11, 12]) {
+      parser.registerOscHandler(colour, (data) => data.includes('?') && silent());
+    }
+    // The clipboard: as for an answer, what is shown again is no wish.
+    parser.registerOscHandler(52, silent);
+  }
+
   /** WebGL where there is any; browsers take contexts away, then the page draws by itself. */
   private drawOnGpu(): void {
     try {
@@ -175,9 +276,57 @@ export class Screen implements Sink {
 
   private refitSoon(): void {
     clearTimeout(this.settle);
-    this.settle = setTimeout(() => {
-      if (this.host.clientWidth > 0 && this.host.clientHeight > 0) this.fit.fit();
-    }, RESIZE_SETTLE_MS);
+    this.settle = setTimeout(() => this.arrange(), RESIZE_SETTLE_MS);
+  }
+
+  private arrange(): void {
+    this.place();
+    this.refit();
+    if (!this.frozen) return;
+    // No shell is left that a size would matter to: what was shown fills the stage there is.
+    this.terminal.resize(this.wished.cols, this.wished.rows);
+    this.place();
+  }
+
+  /** Finds the size that would fill the stage, and says so if it is another. */
+  private refit(): void {
+    const { stageBox } = this;
+    const cell = this.cellAt(this.fontSize);
+    if (stageBox.width <= 0 || stageBox.height <= 0 || !cell) return;
+    const wish = sizeFor(stageBox, cell);
+    if (wish.rows === this.wished.rows && wish.cols === this.wished.cols) return;
+    this.wished = wish;
+    this.events.resize(wish);
+  }
+
+  /** Makes the terminal, whatever its size, fit the stage. */
+  private place(): void {
+    const cell = this.cellAt(this.fontSize);
+    const { rows, cols, element } = this.terminal;
+    if (!cell || !element) return;
+    const fontSize = this.control
+      ? this.fontSize
+      : fontFor(this.stageBox, cell, { rows, cols }, this.fontSize);
+    if (this.terminal.options.fontSize !== fontSize) this.terminal.options.fontSize = fontSize;
+    const drawn = this.cellAt(fontSize) ?? cell;
+    element.style.width = `${Math.ceil(drawn.width * cols) + SCROLLBAR_PX}px`;
+    element.style.height = `${Math.ceil(drawn.height * rows)}px`;
+  }
+
+  private get stageBox(): Box {
+    const { clientWidth, clientHeight } = this.stage;
+    return { width: clientWidth - SCROLLBAR_PX, height: clientHeight };
+  }
+
+  /** A character's size at a font size, from what is drawn now. */
+  private cellAt(fontSize: number): Box | undefined {
+    const drawn = this.terminal.element?.querySelector('.xterm-screen');
+    const now = this.terminal.options.fontSize;
+    if (!(drawn instanceof HTMLElement) || !now) return undefined;
+    const width = drawn.offsetWidth / this.terminal.cols;
+    const height = drawn.offsetHeight / this.terminal.rows;
+    if (width <= 0 || height <= 0) return undefined;
+    return { width: (width * fontSize) / now, height: (height * fontSize) / now };
   }
 
   /** Returns false for keys that must not reach the shell. Paste keys are the browser's own. */

@@ -1,12 +1,16 @@
 /** Ties a screen, a channel and React together. */
 
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useEffectEvent, useRef, useState, useSyncExternalStore } from 'react';
 import { terminalUrl } from '../api/calls.ts';
+import * as queries from '../api/queries.ts';
 import type { Winsize } from '../protocol/shell.ts';
-import { Channel, type ChannelState } from './channel.ts';
+import { Channel, type ChannelState, type Intent } from './channel.ts';
+import { SteadyClock } from './clock.ts';
 import type { Palette } from './palette.ts';
 import type { TerminalPreferences } from './preferences.ts';
 import { fontReady, Screen } from './screen.ts';
+import { isFresh, noLongerFresh } from './sid.ts';
 
 export interface TerminalHandlers {
   shortcut(name: 'search' | 'toolbar'): void;
@@ -15,21 +19,23 @@ export interface TerminalHandlers {
 }
 
 export interface LiveTerminal {
-  readonly state: ChannelState;
-  readonly size: Winsize | undefined;
+  /** `undefined` until the screen is there. */
+  readonly state: ChannelState | undefined;
+  readonly channel: Channel | undefined;
   /** The title the shell has set, empty if none. */
   readonly title: string;
   readonly screen: Screen | undefined;
-  stop(): void;
-  /** Opens a new shell on the same screen, after the last one has ended. */
-  again(): void;
+  /** The size that would fill the window. */
+  readonly wish: Winsize | undefined;
 }
 
-const CONNECTING: ChannelState = { phase: 'connecting' };
 const nothing = () => () => {};
+const clock = new SteadyClock();
+/** One load of the page: a reload knows nothing of what the last one had typed. */
+const instance = `page-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
 
 export function useTerminal(
-  deviceId: string,
+  { deviceId, sid, intent }: { deviceId: string; sid: string; intent: Exclude<Intent, 'new'> },
   host: React.RefObject<HTMLElement | null>,
   palette: Palette,
   preferences: TerminalPreferences,
@@ -37,10 +43,11 @@ export function useTerminal(
 ): LiveTerminal {
   const [screen, setScreen] = useState<Screen>();
   const [channel, setChannel] = useState<Channel>();
-  const [attempt, setAttempt] = useState(0);
-  const [size, setSize] = useState<Winsize>();
+  const [wish, setWish] = useState<Winsize>();
   const [title, setTitle] = useState('');
   const current = useRef<Channel>(undefined);
+  const used = useRef(false);
+  const client = useQueryClient();
   const { fontSize, screenReader } = preferences;
 
   const makeScreen = useEffectEvent((element: HTMLElement) => {
@@ -49,8 +56,9 @@ export function useTerminal(
       { fontSize, palette, screenReader },
       {
         input: (bytes) => current.current?.input(bytes),
+        report: (bytes) => current.current?.report(bytes),
         resize: (next) => {
-          setSize(next);
+          setWish(next);
           current.current?.resize(next);
         },
         title: setTitle,
@@ -59,7 +67,6 @@ export function useTerminal(
         searchResults: (index, count) => handlers.searchResults(index, count),
       },
     );
-    setSize(made.size);
     setScreen(made);
     return made;
   });
@@ -79,45 +86,68 @@ export function useTerminal(
     };
   }, [host]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each attempt is a new session
+  // What is wanted of a session is decided when it is opened; control may change hands afterwards.
+  const wanted = useEffectEvent((): Intent => (isFresh(sid) ? 'new' : intent));
+
   useEffect(() => {
     if (!screen) return;
-    const made = new Channel(
-      (subprotocol) => new WebSocket(terminalUrl(deviceId), subprotocol),
-      screen,
-      screen.size,
-    );
+    if (used.current) screen.thaw();
+    used.current = true;
+    const made = new Channel({
+      open: (subprotocol) => new WebSocket(terminalUrl(deviceId), subprotocol),
+      sink: screen,
+      sid,
+      intent: wanted(),
+      size: screen.wish,
+      instance,
+      now: clock.now,
+      random: Math.random,
+    });
     current.current = made;
     setChannel(made);
     setTitle('');
+    const leave = made.subscribe(() => {
+      const { phase } = made.getState();
+      if (phase !== 'opening') noLongerFresh(sid);
+      if (phase === 'ended') {
+        leave();
+        screen.freeze();
+      }
+    });
     made.connect();
     screen.focus();
+    const wake = () => {
+      if (document.visibilityState === 'visible') made.wake();
+    };
+    window.addEventListener('online', wake);
+    document.addEventListener('visibilitychange', wake);
     return () => {
+      window.removeEventListener('online', wake);
+      document.removeEventListener('visibilitychange', wake);
       current.current = undefined;
       made.dispose();
+      setChannel(undefined);
     };
-  }, [screen, attempt, deviceId]);
+  }, [screen, deviceId, sid]);
 
   useEffect(() => screen?.setPalette(palette), [screen, palette]);
   useEffect(() => screen?.setFontSize(fontSize), [screen, fontSize]);
   useEffect(() => screen?.setScreenReader(screenReader), [screen, screenReader]);
 
-  const state = useSyncExternalStore(channel?.subscribe ?? nothing, () =>
-    channel ? channel.getState() : CONNECTING,
-  );
+  const state = useSyncExternalStore(channel?.subscribe ?? nothing, () => channel?.getState());
+  const phase = state?.phase;
+  const control = state?.control || phase === 'opening' || false;
+  const heard = state?.control === true && state.device?.connected !== false;
   useEffect(() => {
-    if (state.phase === 'ended') screen?.freeze();
-  }, [screen, state]);
+    if (phase && phase !== 'ended') screen?.setControl(control, heard);
+  }, [screen, phase, control, heard]);
+  // Browsers do not say why a websocket was refused; the API does.
+  const failures = state?.failures ?? 0;
+  useEffect(() => {
+    if (failures === 0) return;
+    void client.invalidateQueries({ queryKey: queries.me.queryKey });
+    void client.invalidateQueries({ queryKey: queries.device(deviceId).queryKey });
+  }, [client, failures, deviceId]);
 
-  return {
-    state,
-    size,
-    title,
-    screen,
-    stop: () => current.current?.stop(),
-    again: () => {
-      screen?.thaw();
-      setAttempt((last) => last + 1);
-    },
-  };
+  return { state, channel, title, screen, wish };
 }
