@@ -150,8 +150,9 @@ impl Screen {
         if line != self.margins.1 {
             if line + 1 < self.rows {
                 self.cursor.line += 1;
-                if wrapping && let Some(row) = self.grid_mut().row_mut(line) {
-                    row.wraps = true;
+                // As in xterm.js a line feed says that the text does not go on.
+                if let Some(row) = self.grid_mut().row_mut(line) {
+                    row.wraps = wrapping;
                 }
             }
             return;

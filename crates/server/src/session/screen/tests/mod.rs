@@ -1,4 +1,5 @@
 mod bounds;
+mod corpus;
 mod generated;
 mod rules;
 mod same;
