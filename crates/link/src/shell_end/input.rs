@@ -71,8 +71,9 @@ impl Input {
     /// Whoever applies input says how far it has come. What comes before and was not taken yet is
     /// not needed any more. True if that is news.
     pub(crate) fn set_applied(&mut self, offset: u64, dropped: u64) -> bool {
+        let has_lost = dropped > self.dropped;
         self.dropped = self.dropped.max(dropped);
-        self.advance(offset)
+        self.advance(offset) || has_lost
     }
 
     /// Throws away what comes before `offset`, which takes the interrupt character with it: that

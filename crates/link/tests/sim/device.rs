@@ -6,9 +6,9 @@ use std::time::Duration;
 use longwire_link::{ShellConfig, ShellEnd, ToShellEnd};
 use longwire_protocol::shell::{Ended, Stop, Winsize};
 
+use super::Rng;
 use super::millis;
 use super::truth::{Typed, output};
-use crate::rng::Rng;
 
 pub struct Device {
     pub end: ShellEnd,

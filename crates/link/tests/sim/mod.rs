@@ -12,6 +12,8 @@ pub mod world;
 
 use std::time::Duration;
 
+pub use crate::rng::Rng;
+
 pub fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap()
 }

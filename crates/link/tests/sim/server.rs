@@ -10,9 +10,9 @@ use longwire_link::{
 use longwire_protocol::Props;
 use longwire_protocol::shell::{Stop, Winsize};
 
+use super::Rng;
 use super::truth::{is_output, output};
 use super::world::Counts;
-use crate::rng::Rng;
 
 /// What survives a kill.
 #[derive(Clone, Default)]

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::rng::Rng;
+use super::Rng;
 
 /// The output of every session is one long text from another place on, so that bytes from the wrong
-/// offset or of the wrong session are noticed. Its period is a prime.
+/// offset or of the wrong session are noticed. Its period is a prime. It is plain text: a terminal has
+/// nothing to answer to it.
 const PERIOD: u64 = 65_521;
 
 fn text() -> &'static [u8] {
     static TEXT: OnceLock<Vec<u8>> = OnceLock::new();
     TEXT.get_or_init(|| {
         let mut rng = Rng::new(1);
-        let once: Vec<u8> = (0..PERIOD).map(|_| rng.next() as u8).collect();
+        let once: Vec<u8> = (0..PERIOD).map(|_| b' ' + rng.below(95) as u8).collect();
         [once.clone(), once.clone(), once].concat()
     })
 }

@@ -7,8 +7,8 @@ use longwire_link::{Hello, ToUserEnd, UserEnd};
 use longwire_protocol::Props;
 use longwire_protocol::shell::Winsize;
 
+use super::Rng;
 use super::truth::{Typed, is_output};
-use crate::rng::Rng;
 
 pub struct Viewer {
     pub end: UserEnd,
@@ -104,12 +104,14 @@ impl Viewer {
                     self.end.end_recorded(&self.sid).unwrap();
                 }
                 ToUserEnd::Lost { .. } | ToUserEnd::Refused { .. } => self.is_over = true,
-                ToUserEnd::Hello(_) | ToUserEnd::Resumed { .. } | ToUserEnd::Resized { .. } => {}
+                ToUserEnd::Hello(_)
+                | ToUserEnd::Resumed { .. }
+                | ToUserEnd::Resized { .. }
+                | ToUserEnd::PeerError(_)
+                | ToUserEnd::Other(_) => {}
                 ToUserEnd::Gap { .. }
                 | ToUserEnd::InputHeld { .. }
-                | ToUserEnd::Stranger { .. }
-                | ToUserEnd::PeerError(_)
-                | ToUserEnd::Other(_) => panic!("no business of a viewer: {event:?}"),
+                | ToUserEnd::Stranger { .. } => panic!("no business of a viewer: {event:?}"),
             }
         }
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use longwire_link::{LinkError, ShellConfig, ShellEnd, limits};
 use longwire_protocol::Receiver;
 
+use super::Rng;
 use super::device::Device;
 use super::server::{Disk, Server};
 use super::truth::Fate;
 use super::viewer::Viewer;
 use super::wire::Wire;
-use crate::rng::Rng;
 
 /// Where each viewer stands.
 struct Seat {
