@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::attach::user_of;
 use super::change::SessionChange;
 use super::device::DeviceSessions;
-use super::input::Adopted;
+use super::input::{Adopted, EndReason};
 use super::live::{Home, Phase, Session};
 use super::longwire_viewer::HOLD_INPUT_AFTER;
 use super::out::Awaited;
@@ -23,6 +23,11 @@ impl DeviceSessions {
         let sid = adopted.sid.as_str();
         if let Some(ended) = adopted.ended {
             let what = SessionChange::Ended(ended);
+            return self.out.commit(sid, None, what, Awaited::Nothing);
+        }
+        if adopted.restored && adopted.started.is_none() {
+            // It was being opened when the copy was made; nobody knows what has become of it since.
+            let what = SessionChange::Ended(EndReason::DeviceGone.into());
             return self.out.commit(sid, None, what, Awaited::Nothing);
         }
         let age_ms = super::live::millis(adopted.age);

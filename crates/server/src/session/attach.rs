@@ -413,6 +413,7 @@ impl DeviceSessions {
         self.is_there(now, id, sid, since, false);
         if claims {
             self.controller_size(now, sid);
+            self.remind_of_held(sid);
         }
         let Some(session) = self.sessions.get(sid) else {
             return;

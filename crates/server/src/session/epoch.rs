@@ -199,6 +199,7 @@ impl DeviceSessions {
             .sessions
             .get(sid)
             .is_some_and(|session| session.in_control == Some(id) && session.is_live());
+        let dropped = self.input_position(sid).map_or(0, |known| known.dropped);
         let Some(viewer) = self.viewers.get_mut(&id) else {
             return;
         };
@@ -207,7 +208,10 @@ impl DeviceSessions {
             return;
         };
         // Refused if the viewer's word about its epoch is beyond ours: it gets no control.
-        let _ = longwire.end.set_control(sid, epoch, offset, control);
+        let is_told = longwire.end.set_control(sid, epoch, offset, control);
+        if is_told.is_ok() {
+            let _ = longwire.end.applied(sid, offset, dropped);
+        }
         if let Some(attachment) = longwire.attachments.get_mut(sid) {
             attachment.has_control = control;
         }

@@ -91,6 +91,13 @@ impl DeviceSessions {
     fn input_held(&mut self, sid: &str, bytes: usize) {
         if let Some(session) = self.sessions.get_mut(sid) {
             session.held = Some(bytes);
+            self.remind_of_held(sid);
+        }
+    }
+
+    /// Asks whoever is in control whether input that waits is still meant.
+    pub(super) fn remind_of_held(&mut self, sid: &str) {
+        if let Some(bytes) = self.sessions.get(sid).and_then(|session| session.held) {
             let words = "what was typed before the device went away waits: is it still meant?";
             self.bytes_notice(sid, "held", bytes as u64, words);
         }

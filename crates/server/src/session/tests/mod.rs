@@ -1,4 +1,6 @@
 //! The rules, and what holds whatever happens.
 
 mod plain_rules;
+mod rules;
+mod simulation;
 mod stage;
