@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::attach::user_of;
 use super::change::SessionChange;
 use super::device::DeviceSessions;
 use super::input::{Adopted, EndReason};
 use super::live::{Home, Phase, Session};
 use super::longwire_viewer::HOLD_INPUT_AFTER;
+use super::opening::user_of;
 use super::out::Awaited;
 use super::shell::{Shell, State};
 use crate::session::screen::Screen;

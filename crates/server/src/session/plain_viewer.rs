@@ -7,7 +7,6 @@ use bytes::Bytes;
 use longwire_protocol::shell::{Ended, FromDevice, FromUser, PING_TIMEOUT_S, Stop, Winsize, text};
 use longwire_protocol::{Message, NotUnderstood, Value, prop, proto};
 
-use super::attach::DISCONNECTED;
 use super::backlog::Backlog;
 use super::change::{Controller, Ending};
 use super::device::{DeviceSessions, SESSIONS_MAX};
@@ -15,6 +14,7 @@ use super::effect::{CloseReason, ToViewer};
 use super::input::{EndReason, ReadBack};
 use super::journal::READ_BACK_MAX;
 use super::no_shell;
+use super::opening::DISCONNECTED;
 use super::viewer::End;
 use crate::session::ViewerId;
 
