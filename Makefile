@@ -7,6 +7,7 @@ test:
 build:
 	@scripts/build
 bench:
+	@scripts/bench
 	@scripts/footprint
 lint:
 	@scripts/test fmt clippy web-lint

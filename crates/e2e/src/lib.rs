@@ -4,12 +4,16 @@
 //! unmodified mender-client, mender-connect and mender-cli, or our own programs. Everything listens
 //! on loopback at port 0 or on sockets in the folder, and everything is gone when the lab ends.
 
+pub mod endpoint;
 pub mod faults;
 pub mod lab;
+pub mod line;
+pub mod numbered;
 pub mod operator;
 pub mod peers;
 pub mod process;
 pub mod program;
+pub mod seat;
 pub mod terminal;
 pub mod until;
 pub mod viewer;

@@ -42,16 +42,20 @@ pub struct Containment {
     pub identity: PathBuf,
 }
 
-/// The path of one of our programs, beside the test that runs.
+/// The path of one of our programs: in the folder that `LONGWIRE_PROGRAMS` names, or beside the test
+/// that runs.
 ///
 /// # Errors
 /// When it has not been built.
 pub fn ours(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .context("a test lies in target/PROFILE/deps")?;
+    let folder = match std::env::var_os("LONGWIRE_PROGRAMS") {
+        Some(folder) => PathBuf::from(folder),
+        None => std::env::current_exe()?
+            .parent()
+            .and_then(Path::parent)
+            .context("a test lies in target/PROFILE/deps")?
+            .to_path_buf(),
+    };
     let program = folder.join(name);
     ensure!(
         program.is_file(),
