@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Channel, type Intent } from '../src/terminal/channel.ts';
+import { Channel } from '../src/terminal/channel.ts';
+import type { Intent } from '../src/terminal/state.ts';
 import { FakeScreen, FakeSocket, props, SID, text } from './fakes.ts';
 
 const bytes = (from: string) => new TextEncoder().encode(from);

@@ -8,7 +8,8 @@ import {
   type Value,
 } from '../src/protocol/message.ts';
 import type { Winsize } from '../src/protocol/shell.ts';
-import type { Sink, Socket } from '../src/terminal/channel.ts';
+import type { Socket } from '../src/terminal/connection.ts';
+import type { Sink } from '../src/terminal/state.ts';
 
 export const SID = '4dc3a1b6-53a8-4a5e-9f6f-2d2d2a9f1c11';
 

@@ -12,9 +12,10 @@ import {
 } from 'lucide-react';
 import { type ReactNode, useEffect, useState } from 'react';
 import { durationText } from '../layout/When.tsx';
-import type { Channel, ChannelState } from './channel.ts';
+import type { Channel } from './channel.ts';
 import classes from './Notices.module.css';
 import type { Shown } from './notices.ts';
+import type { ChannelState } from './state.ts';
 
 /** How long a notice stands that needs no answer, in milliseconds. */
 const STANDS_MS: Partial<Record<Shown['kind'], number>> = {

@@ -13,9 +13,10 @@ import {
   Search,
 } from 'lucide-react';
 import { Link } from 'react-router';
-import type { Channel, ChannelState } from './channel.ts';
+import type { Channel } from './channel.ts';
 import { Presence, WatchingBadge } from './Presence.tsx';
 import { FONT_SIZES, type TerminalPreferences } from './preferences.ts';
+import type { ChannelState } from './state.ts';
 import classes from './Terminal.module.css';
 
 interface TerminalBarProps {

@@ -6,67 +6,17 @@
  */
 import { LinkError } from '../link/error.ts';
 import type { LinkEvent } from '../link/events.ts';
-import { SUBPROTOCOL } from '../link/limits.ts';
 import { UserEnd } from '../link/userEnd.ts';
 import { decode, encode, message, Proto, type Value } from '../protocol/message.ts';
 import { MsgpackError } from '../protocol/msgpack.ts';
 import type { Winsize } from '../protocol/shell.ts';
-import { waitMs } from './backoff.ts';
+import { Connection, type Socket } from './connection.ts';
 import type { End } from './ended.ts';
 import { RenderedOffset } from './flow.ts';
 import { type Shown, withNotice, withoutNotice } from './notices.ts';
+import { type ChannelState, type Intent, type Sink, UNKNOWN } from './state.ts';
 import { Typing } from './typing.ts';
 import { type DeviceWord, type Notice, readWord, type Viewer } from './words.ts';
-
-/** What a page wants with a session. */
-export type Intent = 'new' | 'resume' | 'takeOver' | 'watch';
-
-export type LinkState =
-  | { readonly kind: 'up' }
-  | { readonly kind: 'dialling' }
-  /** Dialled again at `until` (Unix milliseconds), or as soon as the network is back. */
-  | { readonly kind: 'waiting'; readonly until: number };
-
-export interface ChannelState {
-  readonly phase: 'opening' | 'live' | 'ended';
-  readonly link: LinkState;
-  /** Dials that have failed since the link was last up. */
-  readonly failures: number;
-  readonly device: DeviceWord | undefined;
-  /** Whether typing here counts. */
-  readonly control: boolean;
-  /** Control was asked for and is not given yet. */
-  readonly asking: boolean;
-  /** The end was asked for and has not come yet. */
-  readonly ending: boolean;
-  readonly viewers: readonly Viewer[];
-  readonly notices: readonly Shown[];
-  /** Input that waits for somebody to say that it is still meant, in bytes. */
-  readonly held: number;
-  /** The size the terminal has on the device, once known. */
-  readonly size: Winsize | undefined;
-  readonly end: End | undefined;
-}
-
-/** Where output is drawn, in the order it is given; `drawn` is called when it is on screen. */
-export interface Sink {
-  /** `live`: made just now and for us, so that the terminal may answer what it is asked. */
-  write(bytes: Uint8Array, live: boolean, drawn: () => void): void;
-  /** Begins anew with the whole screen. */
-  restart(bytes: Uint8Array, drawn: () => void): void;
-  resize(size: Winsize): void;
-}
-
-/** The part of a browser's `WebSocket` that is used. */
-export interface Socket {
-  binaryType: BinaryType;
-  readonly protocol: string;
-  onopen: ((event: Event) => void) | null;
-  onmessage: ((event: MessageEvent) => void) | null;
-  onclose: ((event: CloseEvent) => void) | null;
-  send(bytes: Uint8Array<ArrayBuffer>): void;
-  close(code?: number): void;
-}
 
 export interface ChannelOptions {
   readonly open: (subprotocol: string) => Socket;
@@ -85,22 +35,18 @@ export interface ChannelOptions {
 const WINDOW = 512 * 1024;
 /** What was typed longer ago than this when the link comes back is asked about first. */
 const HOLD_AFTER_MS = 60_000;
-/** An answer to a dial that has not come by then does not come. */
-const DIAL_TIMEOUT_MS = 15_000;
-/** Close codes after which dialling again would be answered the same. */
-const FINAL_CODES = [1008, 1013];
-
 const ETX = 0x03;
 const FS = 0x1c;
 
 export class Channel {
-  private state: ChannelState;
+  private state = UNKNOWN;
   private readonly listeners = new Set<() => void>();
   private readonly end: UserEnd;
   private readonly flow = new RenderedOffset();
   private readonly typing = new Typing();
-  private socket: Socket | undefined;
+  private readonly connection: Connection;
   private generation = 0;
+  /** When the link is to be asked for signs of life. */
   private timer: ReturnType<typeof setTimeout> | undefined;
   private disposed = false;
   private wanted: Winsize;
@@ -125,20 +71,23 @@ export class Channel {
       this.end.resume(sid, undefined, 0, intent === 'watch' ? undefined : size, more);
     }
     this.end.holdInputAfter(sid, HOLD_AFTER_MS);
-    this.state = {
-      phase: 'opening',
-      link: { kind: 'dialling' },
-      failures: 0,
-      device: undefined,
-      control: false,
-      asking: false,
-      ending: false,
-      viewers: [],
-      notices: [],
-      held: 0,
-      size: undefined,
-      end: undefined,
-    };
+    this.connection = new Connection(options.open, options.random, {
+      opened: () => {
+        this.generation = this.end.connected(options.now());
+        this.pump();
+      },
+      received: (bytes) => this.received(bytes),
+      gone: () => {
+        clearTimeout(this.timer);
+        this.end.disconnected(this.generation);
+      },
+      changed: () => {
+        const { state, failures } = this.connection;
+        this.set({ link: state, failures });
+      },
+      sentAway: (text) => this.finish({ kind: 'linkLost', text: text || this.complaint }),
+      notUnderstood: () => this.finish({ kind: 'badMessage' }),
+    });
   }
 
   readonly getState = (): ChannelState => this.state;
@@ -149,12 +98,12 @@ export class Channel {
   };
 
   connect(): void {
-    this.dial();
+    this.connection.dial();
   }
 
   /** The network is back, or somebody looks: no time to wait. */
   wake(): void {
-    if (this.state.link.kind === 'waiting') this.dial();
+    if (this.state.link.kind === 'waiting') this.connection.dial();
     else if (this.state.link.kind === 'up') this.due();
   }
 
@@ -254,32 +203,7 @@ export class Channel {
   dispose(): void {
     this.disposed = true;
     this.listeners.clear();
-    clearTimeout(this.timer);
-    this.hangUp(1000);
-  }
-
-  private dial(): void {
-    if (this.disposed || this.state.phase === 'ended') return;
-    clearTimeout(this.timer);
-    this.hangUp();
-    this.set({ link: { kind: 'dialling' } });
-    const socket = this.options.open(SUBPROTOCOL);
-    this.socket = socket;
-    socket.binaryType = 'arraybuffer';
-    socket.onopen = () => {
-      clearTimeout(this.timer);
-      if (socket.protocol !== SUBPROTOCOL) {
-        this.finish({ kind: 'badMessage' });
-        return;
-      }
-      this.generation = this.end.connected(this.options.now());
-      this.pump();
-    };
-    socket.onmessage = (event) => {
-      if (event.data instanceof ArrayBuffer) this.received(new Uint8Array(event.data));
-    };
-    socket.onclose = (event) => this.closed(event.code, event.reason);
-    this.timer = setTimeout(() => this.closed(1006, ''), DIAL_TIMEOUT_MS);
+    this.connection.close();
   }
 
   private received(bytes: Uint8Array): void {
@@ -288,40 +212,11 @@ export class Channel {
     } catch (error) {
       if (!(error instanceof LinkError || error instanceof MsgpackError)) throw error;
       const said = error instanceof LinkError ? error : new LinkError(error.message);
-      this.socket?.send(encode(said.toMessage()));
-      this.closed(1006, said.message);
+      this.connection.send(encode(said.toMessage()));
+      this.connection.breakOff();
       return;
     }
     this.pump();
-  }
-
-  /** The link is gone; the session is not. */
-  private closed(code: number, text: string): void {
-    if (this.disposed || this.state.phase === 'ended') return;
-    const reason = text || this.complaint;
-    this.complaint = '';
-    this.hangUp();
-    if (FINAL_CODES.includes(code)) {
-      this.finish({ kind: 'linkLost', text: reason });
-      return;
-    }
-    const failures = this.state.failures + 1;
-    const wait = waitMs(failures, this.options.random());
-    this.set({ failures, link: { kind: 'waiting', until: Date.now() + wait } });
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.dial(), wait);
-  }
-
-  /** Leaves the present websocket behind, if there is one. */
-  private hangUp(code?: number): void {
-    const { socket } = this;
-    if (!socket) return;
-    this.socket = undefined;
-    this.end.disconnected(this.generation);
-    socket.onopen = null;
-    socket.onmessage = null;
-    socket.onclose = null;
-    socket.close(code);
   }
 
   /** Takes from the link all it has to tell and to send. */
@@ -343,7 +238,7 @@ export class Channel {
 
   private transmit(): void {
     for (let said = this.end.transmit(); said; said = this.end.transmit()) {
-      this.socket?.send(encode(said));
+      this.connection.send(encode(said));
     }
   }
 
@@ -370,8 +265,8 @@ export class Channel {
 
   private schedule(): void {
     const { deadline } = this.end;
-    if (deadline === undefined || this.state.link.kind === 'waiting') return;
     clearTimeout(this.timer);
+    if (deadline === undefined) return;
     this.timer = setTimeout(() => this.due(), Math.max(0, deadline - this.options.now()));
   }
 
@@ -380,7 +275,7 @@ export class Channel {
       this.end.tick(this.options.now());
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
-      this.closed(1006, error.message);
+      this.connection.breakOff();
       return;
     }
     this.pump();
@@ -389,7 +284,8 @@ export class Channel {
   private told(event: LinkEvent): void {
     switch (event.event) {
       case 'hello':
-        this.set({ link: { kind: 'up' }, failures: 0 });
+        this.complaint = '';
+        this.connection.stands();
         break;
       case 'started':
       case 'resumed':
@@ -535,10 +431,9 @@ export class Channel {
 
   private finish(end: End): void {
     if (this.state.phase === 'ended') return;
-    clearTimeout(this.timer);
     this.typing.discard();
     this.set({ phase: 'ended', end, control: false, asking: false, notices: [], held: 0 });
-    this.hangUp(1000);
+    this.connection.close();
   }
 
   private set(change: Partial<ChannelState>): void {

@@ -8,9 +8,9 @@ import { WebglAddon } from '@xterm/addon-webgl';
 import { Terminal } from '@xterm/xterm';
 import { copyText } from '../layout/clipboard.ts';
 import type { Winsize } from '../protocol/shell.ts';
-import type { Sink } from './channel.ts';
 import { type Box, fontFor, sizeFor } from './fit.ts';
 import type { Palette } from './palette.ts';
+import type { Sink } from './state.ts';
 
 export const FONT_FAMILY = '"JetBrains Mono Variable", ui-monospace, "SF Mono", Menlo, monospace';
 /** Lines kept above the screen. */

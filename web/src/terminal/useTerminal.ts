@@ -5,12 +5,13 @@ import { useEffect, useEffectEvent, useRef, useState, useSyncExternalStore } fro
 import { terminalUrl } from '../api/calls.ts';
 import * as queries from '../api/queries.ts';
 import type { Winsize } from '../protocol/shell.ts';
-import { Channel, type ChannelState, type Intent } from './channel.ts';
+import { Channel } from './channel.ts';
 import { SteadyClock } from './clock.ts';
 import type { Palette } from './palette.ts';
 import type { TerminalPreferences } from './preferences.ts';
 import { fontReady, Screen } from './screen.ts';
 import { isFresh, noLongerFresh } from './sid.ts';
+import type { ChannelState, Intent } from './state.ts';
 
 export interface TerminalHandlers {
   shortcut(name: 'search' | 'toolbar'): void;
