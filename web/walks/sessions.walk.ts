@@ -37,6 +37,8 @@ afterEach(() => operator.endSessions());
 class Output {
   private bytes: number[] = [];
   screens = 0;
+  /** Offsets at which something else than the next byte came. */
+  readonly misplaced: number[] = [];
 
   constructor(page: Page) {
     page.on('websocket', (socket) => {
@@ -44,8 +46,10 @@ class Output {
     });
   }
 
-  get text(): string {
-    return Buffer.from(this.bytes).toString();
+  /** What a loop has counted, in the order it came; the echo of what is typed may stand beside it. */
+  get numbers(): number[] {
+    const text = Buffer.from(this.bytes).toString();
+    return [...text.matchAll(/<(\d+)>/g)].map(([, number]) => Number(number));
   }
 
   private follow(payload: string | Buffer): void {
@@ -54,8 +58,8 @@ class Output {
     const offset = intProp(props, 'offset');
     if (type === 'screen') this.screens += 1;
     if (type !== 'shell' || offset === undefined || !props.has('time_ms')) return;
-    // Nothing left out, nothing twice.
-    expect(offset).toBe(this.bytes.length);
+    // Nothing left out, nothing twice; a throw would get lost in here.
+    if (offset !== this.bytes.length) this.misplaced.push(offset);
     this.bytes.push(...body);
   }
 }
@@ -119,8 +123,8 @@ test('a server that is killed and restarted under an open tab costs not a byte',
   await fleet.startServer();
   await isLive(page);
   await terminal.shows(/^typed 42$/, 60_000);
-  const numbers = [...output.text.matchAll(/^<(\d+)>\r?$/gm)].map(([, number]) => Number(number));
-  expect(numbers).toEqual(Array.from({ length: 300 }, (_, at) => at + 1));
+  expect(output.misplaced).toEqual([]);
+  expect(output.numbers).toEqual(Array.from({ length: 300 }, (_, at) => at + 1));
   expect(output.screens).toBe(0);
   await close();
 });
@@ -138,8 +142,8 @@ test('a device that is away and comes back: said at once, nothing typed meanwhil
   await page.getByText('pump-17 is back').waitFor({ timeout: 90_000 });
   await isLive(page);
   await terminal.shows(/^all of it$/, 60_000);
-  const numbers = [...output.text.matchAll(/^<(\d+)>\r?$/gm)].map(([, number]) => Number(number));
-  expect(numbers).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));
+  expect(output.misplaced).toEqual([]);
+  expect(output.numbers).toEqual(Array.from({ length: 100 }, (_, at) => at + 1));
   await terminal.enter('echo back $((2+2))');
   await terminal.shows(/^back 4$/);
   await close();
