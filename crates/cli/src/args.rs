@@ -20,6 +20,7 @@ Examples:
   longwire devices accept pump-17
   longwire terminal pump-17
   echo uptime | longwire terminal pump-17
+  longwire sessions list
 
 The server is taken from --server, else LONGWIRE_SERVER, else mender-cli's .mender-clirc,
 else it is the one you are signed in to. A token is only ever sent to the server that
@@ -79,6 +80,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Devices(Devices),
     Terminal(Terminal),
+    /// List terminal sessions, go back to them, look on, end them
+    #[command(subcommand)]
+    Sessions(Sessions),
     /// Print completions for a shell
     #[command(after_help = "Example:\n  source <(longwire completions bash)")]
     Completions {
@@ -202,12 +206,16 @@ pub(crate) struct Accept {
 
 /// Open a terminal on a device
 ///
-/// Ctrl-] leaves. The size follows the window. Standard input may be a file or a pipe: at its end
-/// the shell is told so, as Ctrl-D does.
+/// A lost connection ends nothing: the shell runs on, and the program goes back to it by itself.
+/// Ctrl-] leaves the session running (a Mender server ends it), `exit` or Ctrl-D ends it. If you
+/// left sessions on the device, you are asked which one you want. The size follows the window.
+/// Standard input may be a file or a pipe: at its end the shell is told so, as Ctrl-D does, and
+/// whatever happens to the network, every byte arrives.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   longwire terminal pump-17
+  longwire terminal pump-17 --resume
   longwire terminal pump-17 --record incident.rec
   longwire terminal --playback incident.rec
   echo uptime | longwire terminal pump-17
@@ -219,6 +227,20 @@ pub(crate) struct Terminal {
     #[arg(value_name = "DEVICE", required_unless_present = "playback")]
     pub(crate) device: Option<String>,
 
+    /// Go back to a session you left: this one, else the newest
+    #[arg(
+        long,
+        value_name = "ID",
+        num_args = 0..=1,
+        default_missing_value = "",
+        conflicts_with = "playback"
+    )]
+    pub(crate) resume: Option<String>,
+
+    /// Start a new session without asking about those you left
+    #[arg(long, conflicts_with_all = ["resume", "playback"])]
+    pub(crate) new: bool,
+
     /// Record what is shown to this new file, in mender-cli's format
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
@@ -226,6 +248,56 @@ pub(crate) struct Terminal {
     /// Play a recording of ours or of mender-cli; needs no server
     #[arg(long, value_name = "FILE", conflicts_with_all = ["device", "record"])]
     pub(crate) playback: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Sessions {
+    /// List sessions: those that somebody is attached to, and those that wait
+    #[command(after_help = "\
+Examples:
+  longwire sessions list
+  longwire sessions list --mine --device pump-17
+  longwire sessions list --json | jq -r '.[] | select(.state == \"detached\") | .id'")]
+    List {
+        /// Only those on this device: id, or an unambiguous name
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<String>,
+        /// Only your own
+        #[arg(long)]
+        mine: bool,
+        /// As JSON: an array of objects
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go on with a session; Ctrl-] leaves it running, `exit` ends it
+    #[command(after_help = "\
+While somebody else is in control you look on; --take-over makes you the one who types.
+
+Example:
+  longwire sessions attach 4dc3a1b6-53a8-4a5e-9f6f-2d2d2a9f1c11")]
+    Attach {
+        /// Id, as `list` gives it
+        id: String,
+        /// Take control from whoever has it
+        #[arg(long)]
+        take_over: bool,
+    },
+    /// Look on, without typing; q or Ctrl-] leaves
+    #[command(
+        after_help = "Example:\n  longwire sessions watch 4dc3a1b6-53a8-4a5e-9f6f-2d2d2a9f1c11"
+    )]
+    Watch {
+        /// Id, as `list` gives it
+        id: String,
+    },
+    /// End a session and its shell, even while the device is away
+    #[command(
+        after_help = "Example:\n  longwire sessions kill 4dc3a1b6-53a8-4a5e-9f6f-2d2d2a9f1c11"
+    )]
+    Kill {
+        /// Id, as `list` gives it
+        id: String,
+    },
 }
 
 #[cfg(test)]
@@ -250,6 +322,10 @@ mod tests {
             "terminal 1234 --record f",
             "terminal --playback f",
             "-v terminal 1234",
+            "terminal 1234 --resume",
+            "terminal --resume 4dc3 1234",
+            "terminal 1234 --new",
+            "sessions attach 4dc3 --take-over",
         ] {
             let words = std::iter::once("longwire").chain(line.split(' '));
             assert!(CommandLine::try_parse_from(words).is_ok(), "{line}");
@@ -259,6 +335,8 @@ mod tests {
             "devices list -d 4",
             "devices list -N 501",
             "terminal a b",
+            "terminal a --new --resume",
+            "sessions attach",
             "bogus",
         ] {
             let words = std::iter::once("longwire").chain(line.split(' '));

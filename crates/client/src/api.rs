@@ -280,7 +280,12 @@ impl Client {
         from_json(&self.get(path).await?.body)
     }
 
-    async fn send(&self, method: Method, path: &str, json: Option<Bytes>) -> Result<Answer, Error> {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        json: Option<Bytes>,
+    ) -> Result<Answer, Error> {
         let authorization = self.bearer.clone();
         call(
             &self.server,

@@ -1,7 +1,7 @@
 //! Typed management API and terminal channel, for the command line and for end-to-end tests.
 //!
-//! A [`Client`] speaks to one server: Longwire's or a real Mender server. [`Client::terminal`] opens
-//! a [`terminal`] on a device. Each call makes a connection of its own, over TLS unless the
+//! A [`Client`] speaks to one server: Longwire's or a real Mender server. [`Client::session`] opens
+//! a [`session`] on a device, or a plain [`terminal`] where the server has no sessions. Each call makes a connection of its own, over TLS unless the
 //! [`ServerUrl`] was allowed to be plain.
 
 mod api;
@@ -17,6 +17,8 @@ mod websocket;
 
 pub use api::{AuthSet, AuthStatus, Client, Device, DeviceState};
 pub use error::Error;
-pub use longwire::{DeviceRow, DeviceRowAuthSet, Me, Page, ServerInfo};
+pub use longwire::{
+    DeviceRow, DeviceRowAuthSet, Me, Page, ServerInfo, SessionOwner, SessionRow, SessionViewer,
+};
 pub use server_url::ServerUrl;
 pub use tls::Trust;

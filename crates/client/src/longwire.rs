@@ -1,6 +1,7 @@
 //! What our server offers beyond the Mender APIs, under `/api/management/v1/longwire`. A real Mender
 //! server answers 404 to all of it.
 
+use hyper::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::api::from_json;
@@ -74,6 +75,69 @@ pub struct DeviceRowAuthSet {
     pub replaces_key: bool,
 }
 
+/// A terminal session, attached or detached.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SessionRow {
+    /// The session's id.
+    pub id: String,
+    /// The device it is on.
+    pub device_id: String,
+    /// What people call that device.
+    #[serde(default)]
+    pub device_name: String,
+    /// Whose it is.
+    pub owner: SessionOwner,
+    /// `attached`, `detached` or `ending`.
+    pub state: String,
+    /// When its shell was started, RFC 3339.
+    #[serde(default)]
+    pub started_at: String,
+    /// Since when nobody is there, RFC 3339.
+    #[serde(default)]
+    pub detached_at: Option<String>,
+    /// The title that a program in it has set.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Who is there.
+    #[serde(default)]
+    pub viewers: Vec<SessionViewer>,
+    /// Whatever else the server says.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
+}
+
+impl SessionRow {
+    /// Whether nobody is there.
+    pub fn is_detached(&self) -> bool {
+        self.state == "detached"
+    }
+}
+
+/// Whose a session is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SessionOwner {
+    /// The user's id.
+    #[serde(default)]
+    pub id: String,
+    /// The name to sign in with.
+    #[serde(default)]
+    pub email: String,
+}
+
+/// Somebody who is attached to a session.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct SessionViewer {
+    /// The name to sign in with.
+    #[serde(default)]
+    pub email: String,
+    /// Whether their input counts.
+    #[serde(default)]
+    pub control: bool,
+    /// Since when, RFC 3339.
+    #[serde(default)]
+    pub since: String,
+}
+
 /// What a server says of itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ServerInfo {
@@ -131,5 +195,41 @@ impl Client {
     pub async fn device_row(&self, id: &str) -> Result<DeviceRow, Error> {
         self.get_json(&format!("{LONGWIRE}/devices/{}", segment(id)))
             .await
+    }
+
+    /// All sessions that one may see, newest first: on one device or on all, one's own or everybody's.
+    pub async fn sessions(
+        &self,
+        device: Option<&str>,
+        mine: bool,
+    ) -> Result<Vec<SessionRow>, Error> {
+        const PER_PAGE: usize = 500;
+        let device = device
+            .map(|id| format!("&device_id={}", segment(id)))
+            .unwrap_or_default();
+        let mine = if mine { "&mine=true" } else { "" };
+        let mut all: Vec<SessionRow> = Vec::new();
+        for page in 1_u32.. {
+            let path = format!("{LONGWIRE}/sessions?page={page}&per_page={PER_PAGE}{device}{mine}");
+            let rows: Vec<SessionRow> = self.get_json(&path).await?;
+            let is_last = rows.len() < PER_PAGE;
+            all.extend(rows);
+            if is_last {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// One session.
+    pub async fn session_row(&self, id: &str) -> Result<SessionRow, Error> {
+        self.get_json(&format!("{LONGWIRE}/sessions/{}", segment(id)))
+            .await
+    }
+
+    /// Ends a session. One whose device is away ends first thing when that returns.
+    pub async fn end_session(&self, id: &str) -> Result<(), Error> {
+        let path = format!("{LONGWIRE}/sessions/{}", segment(id));
+        self.send(Method::DELETE, &path, None).await.map(drop)
     }
 }

@@ -3,10 +3,12 @@
 
 use std::io;
 
+use longwire_client::session::{Opened, Start, Who, Wish};
 use longwire_client::{AuthStatus, Client, Error, ServerUrl, Trust};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Answers one request with `answer` and returns the request.
 async fn server(answer: &'static str) -> (Client, JoinHandle<String>) {
@@ -143,7 +145,7 @@ async fn a_refused_terminal_is_an_http_error_too() {
     let error = client
         .with_token("t")
         .expect("a token")
-        .terminal("x")
+        .session("x", &wish(Start::New))
         .await
         .map(drop)
         .expect_err("404");
@@ -158,6 +160,58 @@ async fn a_refused_terminal_is_an_http_error_too() {
     assert!(request.starts_with("get /api/management/v1/deviceconnect/devices/x/connect "));
     assert!(request.contains("authorization: bearer t\r\n"), "{request}");
     assert!(!request.contains("sec-websocket-extensions"), "{request}");
+    let offered = "sec-websocket-protocol: longwire.v1, protomsg/msgpack\r\n";
+    assert!(request.contains(offered), "{request}");
+}
+
+fn wish(start: Start) -> Wish {
+    Wish {
+        start,
+        size: None,
+        who: Who::Person,
+    }
+}
+
+/// What a client makes of a server that answers its handshake with this header as well.
+async fn opened(header: &'static str) -> Result<Opened, Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("its address"));
+    let server = ServerUrl::parse(&address, false).expect("loopback may be plain");
+    let client = Client::new(server, Trust::System).expect("a client");
+    let serving = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.expect("a connection");
+        let mut request = Vec::new();
+        while find(&request, b"\r\n\r\n").is_none() {
+            assert!(socket.read_buf(&mut request).await.expect("a request") > 0);
+        }
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let (_, rest) = text.split_once("sec-websocket-key: ").expect("a key");
+        let accept = derive_accept_key(rest.lines().next().expect("a line").as_bytes());
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n{header}\r\n"
+        );
+        socket
+            .write_all(answer.as_bytes())
+            .await
+            .expect("an answer");
+        socket
+    });
+    let opened = client.session("x", &wish(Start::New)).await;
+    drop(serving.await.expect("a server"));
+    opened
+}
+
+#[tokio::test]
+async fn the_server_chooses_what_is_spoken() {
+    let chosen = opened("Sec-WebSocket-Protocol: longwire.v1\r\n").await;
+    assert!(matches!(chosen, Ok(Opened::Longwire(..))), "{chosen:?}");
+    for header in ["", "Sec-WebSocket-Protocol: protomsg/msgpack\r\n"] {
+        let chosen = opened(header).await;
+        assert!(matches!(chosen, Ok(Opened::Plain(..))), "{chosen:?}");
+    }
+    let chosen = opened("Sec-WebSocket-Protocol: other\r\n").await;
+    assert!(matches!(chosen, Err(Error::Unexpected(_))), "{chosen:?}");
 }
 
 #[tokio::test]
@@ -185,4 +239,31 @@ async fn an_answer_that_is_not_what_it_should_be_is_an_error() {
         matches!(client.device("x").await, Err(Error::Lost(_))),
         "the answer was cut"
     );
+}
+
+#[tokio::test]
+async fn sessions_are_listed_page_by_page_and_ended_by_id() {
+    let (client, seen) = server(
+        "HTTP/1.1 200 OK\r\nContent-Length: 113\r\n\r\n\
+         [{\"id\":\"s1\",\"device_id\":\"d1\",\"owner\":{\"email\":\"me@example.com\"},\
+         \"state\":\"detached\",\"epoch\":3,\"viewers\":[],\"x\":1}]",
+    )
+    .await;
+    let sessions = client.sessions(Some("d1"), true).await.expect("sessions");
+    assert!(
+        sessions.len() == 1
+            && sessions
+                .iter()
+                .all(longwire_client::SessionRow::is_detached)
+    );
+    let request = seen.await.expect("a request");
+    let asked =
+        "GET /api/management/v1/longwire/sessions?page=1&per_page=500&device_id=d1&mine=true ";
+    assert!(request.starts_with(asked), "{request}");
+
+    let (client, seen) = server(NO_CONTENT).await;
+    client.end_session("s/1").await.expect("it is ended");
+    let request = seen.await.expect("a request");
+    let asked = "DELETE /api/management/v1/longwire/sessions/s%2F1 ";
+    assert!(request.starts_with(asked), "{request}");
 }

@@ -1,6 +1,6 @@
 //! Which device is meant.
 
-use longwire_client::{Client, Device, DeviceRow, DeviceState, Error};
+use longwire_client::{Client, Device, DeviceRow, Error};
 
 use crate::failure::{Code, Failure};
 use crate::words::plain;
@@ -8,8 +8,14 @@ use crate::words::plain;
 /// How many devices are looked at when a name is to be found.
 const SEARCH: u32 = 500;
 
-/// The id of a device that has a link, given its id or an unambiguous name.
-pub(super) async fn connected(client: &Client, wanted: &str) -> Result<String, Failure> {
+/// A device, and whether it has a link.
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) is_connected: bool,
+}
+
+/// A device that may have a link, given its id or an unambiguous name.
+pub(super) async fn any(client: &Client, wanted: &str) -> Result<Found, Failure> {
     let state = match client.device_state(wanted).await {
         Ok(state) => state,
         Err(error) if names_no_device(&error) => match by_name(client, wanted).await? {
@@ -18,11 +24,25 @@ pub(super) async fn connected(client: &Client, wanted: &str) -> Result<String, F
         },
         Err(error) => return Err(unable(error)),
     };
-    if !state.is_connected() {
-        return Err(Failure::new(Code::Offline, "the device is not connected"));
+    Ok(Found {
+        is_connected: state.is_connected(),
+        id: state.device_id,
+    })
+}
+
+/// The id of a device that has a link.
+pub(super) async fn connected(client: &Client, wanted: &str) -> Result<String, Failure> {
+    let found = any(client, wanted).await?;
+    if found.is_connected {
+        Ok(found.id)
+    } else {
+        Err(offline())
     }
-    let DeviceState { device_id, .. } = state;
-    Ok(device_id)
+}
+
+/// The device has no link.
+pub(super) fn offline() -> Failure {
+    Failure::new(Code::Offline, "the device is not connected")
 }
 
 /// mender-cli's words.

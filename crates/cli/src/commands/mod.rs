@@ -5,6 +5,7 @@ mod devices;
 mod find;
 mod login;
 mod prompt;
+mod sessions;
 mod terminal;
 
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ pub(crate) async fn run(line: CommandLine) -> Result<ExitCode, Failure> {
         Command::Login(args) => login::login(&access()?, &args).await?,
         Command::Logout => login::logout(&access()?).await?,
         Command::Devices(command) => on_devices(&access()?.client()?, &command).await?,
+        Command::Sessions(command) => return sessions::run(&access()?.client()?, &command).await,
         Command::Terminal(args) => {
             return match &args.playback {
                 Some(file) => terminal::play_back(file),

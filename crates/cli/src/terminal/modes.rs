@@ -110,6 +110,18 @@ impl Modes {
         }
     }
 
+    /// Whether nothing is half said.
+    pub(super) fn is_between_sequences(&self) -> bool {
+        self.state == State::Text
+    }
+
+    /// Whether a program has taken the whole screen.
+    pub(super) fn has_whole_screen(&self) -> bool {
+        self.changed
+            .iter()
+            .any(|mode| matches!(mode, 47 | 1047 | 1049))
+    }
+
     /// What to write to the terminal to have it as it was, with the cursor at the beginning of a
     /// line; empty if it is.
     pub(super) fn undo(&self) -> String {
@@ -125,11 +137,7 @@ impl Modes {
             text.push_str("\x1b[0m");
         }
         // Leaving an alternate screen puts the cursor where it was before.
-        let alternate = self
-            .changed
-            .iter()
-            .any(|mode| matches!(mode, 47 | 1047 | 1049));
-        if self.within_line && !alternate {
+        if self.within_line && !self.has_whole_screen() {
             text.push_str("\r\n");
         }
         text

@@ -8,14 +8,36 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::modes::Modes;
 use crate::recording::Recorder;
-use crate::say::notice;
+use crate::say::{is_terminal, notice};
+use crate::tty;
+use crate::words::plain;
+
+/// Said once a piece has been written.
+pub(super) type Receipt = Box<dyn FnOnce() + Send>;
+
+/// What can be shown.
+pub(super) enum Piece {
+    /// Output of the device, and what to do once it is written.
+    Output(Bytes, Option<Receipt>),
+    /// A line of our own.
+    Notice(String),
+    /// The same, about something that somebody just did in vain.
+    Alarm(String),
+}
+
+impl Piece {
+    /// Output that nobody waits for.
+    pub(super) fn plain(bytes: Bytes) -> Self {
+        Piece::Output(bytes, None)
+    }
+}
 
 /// How many pieces of output may wait.
 const QUEUE: usize = 64;
 
 /// Takes output.
 pub(super) struct Screen {
-    output: mpsc::Sender<Bytes>,
+    output: mpsc::Sender<Piece>,
     done: oneshot::Receiver<Shown>,
 }
 
@@ -42,7 +64,7 @@ impl Screen {
 
     /// A place for the next piece; waits until there is one. None when nothing can be shown any
     /// more.
-    pub(super) async fn room(&self) -> Option<mpsc::Permit<'_, Bytes>> {
+    pub(super) async fn room(&self) -> Option<mpsc::Permit<'_, Piece>> {
         self.output.reserve().await.ok()
     }
 
@@ -56,12 +78,26 @@ impl Screen {
     }
 }
 
-fn show(mut pieces: mpsc::Receiver<Bytes>, mut recorder: Option<Recorder>) -> Shown {
+fn show(mut pieces: mpsc::Receiver<Piece>, mut recorder: Option<Recorder>) -> Shown {
     let mut modes = Modes::default();
     let mut error = None;
     let mut out = io::stdout().lock();
+    // Notices that have to wait for the end of a sequence.
+    let mut notices = Vec::new();
     while let Some(piece) = pieces.blocking_recv() {
+        let (piece, receipt) = match piece {
+            Piece::Output(bytes, receipt) => (bytes, receipt),
+            Piece::Notice(line) => {
+                notices.push((line, false));
+                (Bytes::new(), None)
+            }
+            Piece::Alarm(line) => {
+                notices.push((line, true));
+                (Bytes::new(), None)
+            }
+        };
         if let Some(open) = &mut recorder
+            && !piece.is_empty()
             && let Err(error) = open.record(&piece)
         {
             notice(&format!("the recording ends here: {error}"));
@@ -72,6 +108,17 @@ fn show(mut pieces: mpsc::Receiver<Bytes>, mut recorder: Option<Recorder>) -> Sh
             error = Some(failed);
             break;
         }
+        if let Some(receipt) = receipt {
+            receipt();
+        }
+        if modes.is_between_sequences() {
+            for (line, rings) in notices.drain(..) {
+                draw(&line, rings, &modes, &mut out);
+            }
+        }
+    }
+    for (line, rings) in notices {
+        draw(&line, rings, &modes, &mut out);
     }
     if let Some(open) = recorder
         && let Err(error) = open.finish()
@@ -82,4 +129,30 @@ fn show(mut pieces: mpsc::Receiver<Bytes>, mut recorder: Option<Recorder>) -> Sh
         undo: modes.undo(),
         error,
     }
+}
+
+/// Shows a line of our own: in the last line while a program has the whole screen, otherwise on a line by
+/// itself. In a stream that no terminal reads it has no place.
+fn draw(line: &str, rings: bool, modes: &Modes, out: &mut impl Write) {
+    let (true, true) = (is_terminal(), tty::is_typed()) else {
+        notice(line);
+        return;
+    };
+    let line = plain(line);
+    let bell = if rings { "\x07" } else { "" };
+    let text = match tty::size() {
+        Some(size) if modes.has_whole_screen() => {
+            let fits: String = line
+                .chars()
+                .take(usize::from(size.cols).saturating_sub(11))
+                .collect();
+            format!(
+                "\x1b7\x1b[{};1H\x1b[0;2m\x1b[K[longwire] {fits}\x1b[0m\x1b8{bell}",
+                size.rows
+            )
+        }
+        _ => format!("\r\n\x1b[2m[longwire] {line}\x1b[22m\r\n{bell}"),
+    };
+    // Where the terminal is gone, the next output finds that out.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

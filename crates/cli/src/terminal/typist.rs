@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use longwire_client::session::Session;
 use longwire_client::terminal::{Gone, Terminal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -13,6 +14,21 @@ const END_OF_TRANSMISSION: Bytes = Bytes::from_static(b"\x04");
 
 /// How long output must have ceased before the end is said again, at first and at most.
 const QUIET: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
+
+/// What input goes to.
+pub(super) enum Wire {
+    Plain(Terminal),
+    Session(Session),
+}
+
+impl Wire {
+    async fn input(&self, bytes: Bytes) -> Result<(), Gone> {
+        match self {
+            Wire::Plain(terminal) => terminal.input(bytes).await,
+            Wire::Session(session) => session.input(bytes).await,
+        }
+    }
+}
 
 /// Passes on `input` until it ends. What is typed ends with its terminal; for anything else the end
 /// is then said as often as needed.
@@ -25,7 +41,7 @@ pub(super) async fn run(
     mut input: mpsc::Receiver<Bytes>,
     mut shown: mpsc::Receiver<()>,
     typed: bool,
-    terminal: Terminal,
+    terminal: Wire,
 ) -> Result<(), Gone> {
     let mut last = b'\n';
     while let Some(bytes) = input.recv().await {

@@ -5,16 +5,18 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use longwire_link::{Generation, Hello, LinkError, SessionError, ToUserEnd, UserEnd};
+use longwire_link::{Generation, Hello, LinkError, SessionError, UserEnd};
 use longwire_protocol::control::Control;
 use longwire_protocol::shell::{Winsize, typ};
 use longwire_protocol::{Message, Props, proto};
 
 use super::event::{Event, Position, Refusal, Role, Start, Who, Wish};
-use super::words::{self, NoticeKind, Word};
+use super::words;
 
-/// Output that may be on its way, or wait to be shown.
+/// Output that may be on its way, or wait to be shown: what a script's pipe is kept busy by, and what somebody
+/// at a slow terminal still sees after Ctrl-C.
 const WINDOW: u64 = 1024 * 1024;
+const WINDOW_OF_PERSON: u64 = 256 * 1024;
 
 /// Input that may wait here for room in the stream. Behind more than that, even an interrupt waits.
 const QUEUE: usize = 1024 * 1024;
@@ -41,38 +43,38 @@ const INTERRUPTS: [u8; 3] = [0x03, 0x1c, 0x1a];
 /// Where a channel stands.
 #[derive(Debug)]
 pub(super) struct Channel {
-    end: UserEnd,
+    pub(super) end: UserEnd,
     sid: String,
     who: Who,
     /// Control is wanted and not known to be had.
-    wants_control: bool,
+    pub(super) wants_control: bool,
     /// Whether we are in control, once that is known.
-    control: Option<bool>,
+    pub(super) control: Option<bool>,
     generation: Option<Generation>,
     /// Whether the device is known to be away.
-    is_away: bool,
+    pub(super) is_away: bool,
     /// Output before this is not live.
-    live_from: u64,
+    pub(super) live_from: u64,
     /// Input that has no place in the stream yet.
-    queue: VecDeque<Bytes>,
-    queued: usize,
+    pub(super) queue: VecDeque<Bytes>,
+    pub(super) queued: usize,
     /// The server holds input back.
-    held_there: bool,
+    pub(super) held_there: bool,
     /// What interrupts threw away, as far as it has been told.
-    dropped: u64,
-    screens: u64,
-    shown: Position,
+    pub(super) dropped: u64,
+    pub(super) screens: u64,
+    pub(super) shown: Position,
     /// Input went out and nothing has come since then.
     unanswered_since: Option<Duration>,
     asked: bool,
     /// Sessions that a refusal has named.
-    detached: Vec<String>,
-    events: VecDeque<Event>,
-    phase: Phase,
+    pub(super) detached: Vec<String>,
+    pub(super) events: VecDeque<Event>,
+    pub(super) phase: Phase,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
+pub(super) enum Phase {
     Running,
     /// The shell has ended, and its output at this offset.
     Ended(u64),
@@ -86,7 +88,13 @@ impl Channel {
     /// # Errors
     /// When the id is none.
     pub(super) fn new(wish: &Wish, instance: &str, new_sid: &str) -> Result<Self, SessionError> {
-        let mut end = UserEnd::for_viewer(Hello::new(instance, WINDOW));
+        let mut end = UserEnd::for_viewer(Hello::new(
+            instance,
+            match wish.who {
+                Who::Person => WINDOW_OF_PERSON,
+                Who::Script => WINDOW,
+            },
+        ));
         let mut more = Props::new();
         if wish.who == Who::Script {
             more.set(ALL_OUTPUT, true);
@@ -367,161 +375,5 @@ impl Channel {
             self.events.remove(oldest);
         }
         self.events.push_back(event);
-    }
-
-    fn position(&self, offset: u64) -> Position {
-        Position {
-            screens: self.screens,
-            offset,
-        }
-    }
-
-    fn happened(&mut self, event: ToUserEnd) {
-        match event {
-            ToUserEnd::Hello(_) => self.tell(Event::Connected),
-            ToUserEnd::Started { .. } => self.tell(Event::Started),
-            ToUserEnd::Refused { why, .. } => {
-                self.phase = Phase::Over;
-                let detached = std::mem::take(&mut self.detached);
-                self.tell(Event::Refused { why, detached });
-            }
-            ToUserEnd::Resumed { sid } => {
-                if self.wants_control && self.control.is_some() {
-                    let _ = self.end.want_control(&sid);
-                }
-            }
-            ToUserEnd::Output { offset, bytes, .. } => self.output(offset, bytes),
-            ToUserEnd::Screen {
-                offset,
-                size,
-                bytes,
-                ..
-            } => {
-                // Nobody needs to see what was before.
-                self.events
-                    .retain(|event| !matches!(event, Event::Output { .. } | Event::Screen { .. }));
-                self.screens += 1;
-                let upto = self.position(offset);
-                self.tell(Event::Screen { bytes, size, upto });
-            }
-            ToUserEnd::Resized { size, .. } => self.tell(Event::Resized(size)),
-            ToUserEnd::Applied { dropped, .. } => {
-                let news = dropped.saturating_sub(self.dropped);
-                self.dropped = dropped.max(self.dropped);
-                if news > 0 && self.control == Some(true) {
-                    self.tell(Event::Interrupted(news));
-                }
-            }
-            ToUserEnd::Epoch {
-                sid,
-                control,
-                unarrived,
-                ..
-            } => self.epoch(&sid, control, unarrived),
-            ToUserEnd::InputHeld { bytes, .. } => self.tell(Event::InputHeld(bytes)),
-            ToUserEnd::Ended { stop, offset, .. } => {
-                self.phase = Phase::Ended(offset);
-                self.tell(Event::Ended(stop));
-                self.shown(self.shown);
-            }
-            ToUserEnd::Lost { sid } => {
-                self.phase = Phase::Over;
-                self.end.leave(&sid);
-                self.tell(Event::Unknown);
-            }
-            ToUserEnd::Other(message) => {
-                if message.sid == self.sid
-                    && let Some(word) = Word::read(&message)
-                {
-                    self.word(word);
-                }
-            }
-            // With the first comes the end of the link; on a viewer's leg there are none of the others.
-            ToUserEnd::PeerError(_) | ToUserEnd::Gap { .. } | ToUserEnd::Stranger { .. } => {}
-        }
-    }
-
-    fn output(&mut self, offset: u64, mut bytes: Bytes) {
-        let end = offset + bytes.len() as u64;
-        if offset < self.live_from && self.live_from < end {
-            let old = usize::try_from(self.live_from - offset).unwrap_or(usize::MAX);
-            let old = bytes.split_to(old.min(bytes.len()));
-            let upto = self.position(self.live_from);
-            self.tell(Event::Output {
-                bytes: old,
-                is_live: false,
-                upto,
-            });
-        }
-        let upto = self.position(end);
-        let is_live = end > self.live_from;
-        self.tell(Event::Output {
-            bytes,
-            is_live,
-            upto,
-        });
-    }
-
-    fn epoch(&mut self, sid: &str, control: bool, unarrived: u64) {
-        let had = self.control.replace(control);
-        if control {
-            self.wants_control = false;
-        } else {
-            let lost = unarrived + self.queued as u64;
-            self.queue.clear();
-            self.queued = 0;
-            if had != Some(false) || lost > 0 {
-                self.tell(Event::Control {
-                    ours: false,
-                    unarrived: lost,
-                });
-            }
-            if self.wants_control {
-                let _ = self.end.want_control(sid);
-            }
-            return;
-        }
-        if had != Some(true) || unarrived > 0 {
-            self.tell(Event::Control {
-                ours: true,
-                unarrived,
-            });
-        }
-    }
-
-    fn word(&mut self, word: Word) {
-        match word {
-            Word::Presence(present) => {
-                self.events
-                    .retain(|event| !matches!(event, Event::Presence(_)));
-                self.tell(Event::Presence(present));
-            }
-            Word::Device(device, live_from) => {
-                self.is_away = !device.connected;
-                if let Some(offset) = live_from {
-                    self.live_from = offset;
-                }
-                self.tell(Event::Device(device));
-            }
-            Word::Notice(notice) => match notice.kind {
-                NoticeKind::InputHeld(bytes) => {
-                    self.held_there = true;
-                    self.tell(Event::InputHeld(bytes));
-                }
-                // The stream says so itself, with the figure.
-                NoticeKind::Interrupted => {}
-                NoticeKind::Refused => {
-                    self.wants_control = false;
-                    self.tell(Event::Notice(notice));
-                }
-                NoticeKind::Idle(_)
-                | NoticeKind::Expiry(_)
-                | NoticeKind::IdleOver
-                | NoticeKind::Gap(..)
-                | NoticeKind::TakenOver(_)
-                | NoticeKind::Recording
-                | NoticeKind::Other => self.tell(Event::Notice(notice)),
-            },
-        }
     }
 }

@@ -293,11 +293,13 @@ impl<F> Driver<F> {
         D: Future<Output = Result<WebSocketStream<S>, Closed>> + Send + 'static,
     {
         let mut why = lost.to_string();
+        let mut attempt = 0;
         loop {
+            attempt += 1;
             let delay = self.backoff.next_delay();
             self.channel.tell(Event::Reconnecting {
                 why,
-                attempt: self.backoff.attempt(),
+                attempt,
                 delay,
             });
             self.meanwhile(Box::pin(sleep_until(Instant::now() + delay)))

@@ -10,6 +10,7 @@ mod channel;
 mod clock;
 mod driver;
 mod event;
+mod heard;
 #[cfg(test)]
 #[allow(clippy::wildcard_enum_match_arm, reason = "a test")]
 mod tests;

@@ -1,7 +1,7 @@
 //! A terminal on a device, over one websocket.
 //!
-//! [`Client::terminal`] gives two halves. What goes into [`Terminal`] is cut to what every agent
-//! takes and carries the session id as soon as the server has given one; what comes out of
+//! [`Client::session`](crate::Client::session) gives two halves where a server knows no sessions. What
+//! goes into [`Terminal`] is cut to what every agent takes and carries the session id as soon as the server has given one; what comes out of
 //! [`Events`] is what the device says. Pings of server and device are answered here. A link that is
 //! lost is an event at once; one that has gone silent is found out by asking.
 
@@ -13,25 +13,17 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
-use longwire_protocol::limits::{OUR_READ_LIMIT, split_input};
+use longwire_protocol::limits::split_input;
 use longwire_protocol::shell::{FromDevice, FromUser, Winsize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
-use crate::connect::{Stream, connect};
-use crate::http::{AGENT, public_message};
-use crate::{Client, Error};
+use crate::connect::Stream;
 
 /// How many messages may wait in either direction.
 const QUEUE: usize = 64;
-
-/// How long the server may take to answer the request for a terminal; it asks the device nothing.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What happens on a terminal.
 #[derive(Debug)]
@@ -181,51 +173,6 @@ impl Events {
     /// The next event; `None` after [`Event::Lost`].
     pub async fn next(&mut self) -> Option<Event> {
         self.events.recv().await
-    }
-}
-
-impl Client {
-    /// Opens a link to a device's terminal; no shell runs yet, see [`Terminal::start`]. A device
-    /// that is not connected gives [`Error::Status`] 404.
-    pub async fn terminal(&self, device: &str) -> Result<(Terminal, Events), Error> {
-        tokio::time::timeout(OPEN_TIMEOUT, self.open_terminal(device))
-            .await
-            .map_err(|_| Error::Timeout(self.server.to_string()))?
-    }
-
-    async fn open_terminal(&self, device: &str) -> Result<(Terminal, Events), Error> {
-        let path = Client::terminal_path(device);
-        let scheme = if self.server.is_https() { "wss" } else { "ws" };
-        let address = format!(
-            "{scheme}://{}{}",
-            self.server.authority(),
-            self.server.path(&path)
-        );
-        let unexpected = |error: tungstenite::Error| Error::Unexpected(error.to_string());
-        let mut request = address.into_client_request().map_err(unexpected)?;
-        if let Some(bearer) = &self.bearer {
-            request.headers_mut().insert(AUTHORIZATION, bearer.clone());
-        }
-        request
-            .headers_mut()
-            .insert(USER_AGENT, HeaderValue::from_static(AGENT));
-
-        let stream = connect(&self.server, self.tls.as_ref()).await?;
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(OUR_READ_LIMIT))
-            .max_frame_size(Some(OUR_READ_LIMIT));
-        let opened =
-            tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
-        match opened {
-            Ok((websocket, _)) => Ok(over(websocket)),
-            Err(tungstenite::Error::Http(response)) => Err(Error::Status {
-                method: "Get",
-                url: format!("{}{path}", self.server),
-                status: response.status().as_u16(),
-                message: public_message(response.body().as_deref().unwrap_or_default()),
-            }),
-            Err(error) => Err(Error::Lost(error.to_string())),
-        }
     }
 }
 
