@@ -167,14 +167,16 @@ async fn item_58_both_programs_follow_a_resize_and_restore_the_tty_on_ctrl_brack
 }
 
 #[tokio::test]
-async fn item_58_a_killed_server_ends_our_command_line_and_restores_the_tty() -> Result<()> {
+async fn item_58_a_killed_server_is_waited_for_and_ctrl_bracket_restores_the_tty() -> Result<()> {
     let mut scene = Scene::real(&connect_config()).await?;
     let home = scene.lab.login().await?;
     let mut terminal = scene.lab.longwire(&home, &["terminal", &scene.id]).await?;
     terminal.types("echo answer=$((6*7))\r")?;
     terminal.shows("answer=42\r\n").await?;
     scene.lab.server.kill().await?;
-    assert_eq!(terminal.ends().await?.code(), Some(255));
+    terminal.shows("connecting again").await?;
+    terminal.types("\x1d")?;
+    assert_eq!(terminal.ends().await?.code(), Some(0));
     assert_eq!(terminal.modes().await?, terminal.first_modes);
     Ok(())
 }
