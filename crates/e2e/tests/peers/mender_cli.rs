@@ -143,6 +143,7 @@ async fn item_11_mender_cli_ends_when_the_device_is_gone_for_good() -> Result<()
 async fn item_58_both_programs_follow_a_resize_and_restore_the_tty_on_ctrl_bracket() -> Result<()> {
     let scene = Scene::real(&connect_config()).await?;
     for (program, home) in both(&scene.lab).await? {
+        let is_ours = program == ours("longwire")?;
         let mut terminal = scene
             .lab
             .on_terminal(program, &home, &["terminal", &scene.id])
@@ -161,6 +162,12 @@ async fn item_58_both_programs_follow_a_resize_and_restore_the_tty_on_ctrl_brack
         terminal.types("\x1d")?;
         assert!(terminal.ends().await?.success());
         assert_eq!(terminal.modes().await?, terminal.first_modes);
+        if is_ours {
+            // It leaves the shell running, until somebody says that it is enough.
+            let left = scene.admin.api.sessions(Some(&scene.id), true).await?;
+            let session = left.first().context("a session that was left")?;
+            scene.admin.api.end_session(&session.id).await?;
+        }
         scene.connect.alone().await?;
     }
     scene.end().await
