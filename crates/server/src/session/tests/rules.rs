@@ -649,3 +649,153 @@ fn an_ended_server_leaves_sessions_to_the_next_run() {
             .all(|message| message.proto != proto::SHELL)
     );
 }
+
+/// A session as the next run of the server finds it.
+fn adopted(owner: UserId, plain_only: bool, lossless: bool) -> Adopted {
+    let output = Bytes::from_static(b"from before");
+    Adopted {
+        sid: sid(1),
+        owner: crate::session::Owner::for_test(owner),
+        epoch: 1,
+        controller: None,
+        lossless,
+        plain_only,
+        age: Duration::from_secs(100),
+        started: Some(Duration::from_secs(1)),
+        detached: None,
+        to_stop: None,
+        size: None,
+        recorded: output.len() as u64,
+        ended: None,
+        replay: vec![Entry::Output {
+            offset: 0,
+            time_ms: 5,
+            bytes: output,
+        }],
+        restored: false,
+    }
+}
+
+#[test]
+fn what_a_plain_viewer_had_when_the_server_was_killed_goes_to_its_operators_next_one() {
+    let mut stage = Stage::empty();
+    let user = UserId::new();
+    stage.input(Input::Adopt(Box::new(adopted(user, true, false))));
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    // Not anybody's.
+    let other = stage.attach(7, UserId::new());
+    stage.user(other, FromUser::New { size: None });
+    assert!(stage.seen().viewer_heard(other).is_empty());
+    let viewer = stage.attach(8, user);
+    stage.user(viewer, FromUser::New { size: None });
+    let seen = stage.seen();
+    assert_eq!(seen.viewer_heard(viewer)[0], FromDevice::Started);
+    assert!(
+        String::from_utf8(seen.output(viewer))
+            .unwrap()
+            .contains("from before")
+    );
+    stage.user(viewer, input(b"on"));
+    assert!(stage.seen().device_said().contains(&input(b"on")));
+    stage.pass(70 * SECOND);
+    assert_eq!(
+        stage.sessions.views(stage.now)[0].state,
+        SessionState::Attached
+    );
+}
+
+#[test]
+fn and_ends_after_a_minute_if_there_is_none() {
+    let mut stage = Stage::empty();
+    stage.input(Input::Adopt(Box::new(adopted(UserId::new(), true, false))));
+    stage.input(Input::LinkUp {
+        kind: LinkKind::Plain,
+    });
+    stage.pass(59 * SECOND);
+    assert!(
+        !stage
+            .seen()
+            .device_said()
+            .iter()
+            .any(|said| matches!(said, FromUser::Stop { .. }))
+    );
+    stage.pass(2 * SECOND);
+    assert!(
+        stage
+            .seen()
+            .device_said()
+            .iter()
+            .any(|said| matches!(said, FromUser::Stop { .. }))
+    );
+}
+
+#[test]
+fn an_adopted_session_shows_what_was_recorded_and_goes_on() {
+    let mut play = Play::new();
+    let user = UserId::new();
+    let agent = play.agent_goes();
+    drop(agent);
+    play.stage
+        .input(Input::Adopt(Box::new(adopted(user, false, true))));
+    // The agent has more than was recorded.
+    let mut server = UserEnd::new(Hello::new("former", 1024 * 1024));
+    let mut agent = ShellEnd::new(ShellConfig::new("agent"));
+    server.open(&sid(1), 1, None, Props::new()).unwrap();
+    let since = play.since();
+    let (at_agent, at_server) = (agent.connected(since), server.connected(since));
+    for _ in 0..10 {
+        while let Some(message) = server.transmit(since) {
+            agent.receive(at_agent, message, since).unwrap();
+        }
+        while let Some(event) = agent.event() {
+            if let ToShellEnd::Open { sid, .. } = event {
+                agent.started(&sid).unwrap();
+            }
+        }
+        while let Some(message) = agent.transmit(since) {
+            server.receive(at_server, message, since).unwrap();
+        }
+    }
+    agent.output(&sid(1), b"from before and after", 9).unwrap();
+    play.agent_comes(agent);
+    let page = play.page_comes(2, user, attaching("page", 1, Props::new()));
+    let shown = String::from_utf8(play.shown(page)).unwrap();
+    assert!(shown.contains("from before and after"), "{shown:?}");
+    // Nobody was in control: whoever owns it is.
+    play.types(page, 1, b"hello");
+    assert_eq!(play.typed(1), b"hello");
+}
+
+#[test]
+fn who_may_not_use_the_device_any_more_loses_sessions_and_control() {
+    let mut play = Play::new();
+    let (owner, guest) = (UserId::new(), UserId::new());
+    play.opens(1, owner);
+    let guest = play.page_comes(2, guest, attaching("guest", 1, Props::new()));
+    play.page(guest).want_control(&sid(1)).unwrap();
+    play.settle();
+    play.types(guest, 1, b"as a guest");
+    assert_eq!(play.typed(1), b"as a guest");
+    play.stage.input(Input::LoseControl {
+        viewer: guest,
+        sid: sid(1),
+    });
+    play.settle();
+    let since = play.since();
+    assert!(play.page(guest).input(&sid(1), b"no", since).is_err());
+    play.stage.input(Input::LoseSight {
+        viewer: guest,
+        sid: sid(1),
+    });
+    play.settle();
+    assert!(play.has(guest, |event| matches!(event, ToUserEnd::Lost { .. })));
+    play.stage.input(Input::EndOwned {
+        owner,
+        why: EndReason::NotAllowed,
+    });
+    play.settle();
+    let is_stop = |event: &ToShellEnd| matches!(event, ToShellEnd::Stop { error: Some(_), .. });
+    assert!(play.shell_events.iter().any(is_stop));
+}
