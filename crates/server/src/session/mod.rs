@@ -12,6 +12,7 @@
 //! viewers of many makes stay unharmed by each other because no message is ever passed through, each is
 //! understood and said anew.
 
+mod absence;
 mod adopt;
 mod attach;
 mod backlog;
@@ -35,6 +36,7 @@ mod owed;
 mod pace;
 mod person;
 mod plain_device;
+mod plain_user;
 mod plain_viewer;
 mod refusal;
 mod replies;
@@ -46,6 +48,7 @@ mod time;
 mod typing;
 mod view;
 mod viewer;
+mod wishes;
 
 pub use change::{Change, Controller, Ending, SessionChange};
 pub use device::DeviceSessions;

@@ -4,18 +4,14 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use longwire_protocol::shell::{Ended, FromDevice, FromUser, PING_TIMEOUT_S, Stop, Winsize, text};
-use longwire_protocol::{Message, NotUnderstood, Value, prop, proto};
+use longwire_protocol::Message;
+use longwire_protocol::shell::{FromDevice, PING_TIMEOUT_S, Stop, Winsize};
 
 use super::backlog::Backlog;
-use super::change::{Controller, Ending};
-use super::device::{DeviceSessions, SESSIONS_MAX};
+use super::device::DeviceSessions;
 use super::effect::{CloseReason, ToViewer};
 use super::input::{EndReason, ReadBack};
 use super::journal::READ_BACK_MAX;
-use super::no_shell;
-use super::opening::DISCONNECTED;
-use super::viewer::End;
 use crate::session::ViewerId;
 
 /// Bytes of output in one message.
@@ -24,14 +20,11 @@ const OUTPUT_BODY_MAX: usize = 32 * 1024;
 /// Things to say that wait behind output, and answers that wait to be taken.
 const EVENTS_MAX: usize = 64;
 
-/// Shells whose last words are still to be said.
-const STREAMS_MAX: usize = 4;
-
 /// Typed input that waits to be sent on before the end is heard no further.
 const TYPED_BYTES_MAX: usize = 64 * 1024;
 
 /// How often an operator's end is told that the server is there. Ends known to us give up after 65 s.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 enum Event {
@@ -41,7 +34,7 @@ enum Event {
 
 /// What is shown of one session.
 #[derive(Debug)]
-struct Stream {
+pub(super) struct Stream {
     sid: String,
     /// Output before this was sent.
     fed: u64,
@@ -59,15 +52,15 @@ struct Stream {
 #[derive(Debug)]
 pub(super) struct PlainViewer {
     /// The session it has, or the id of the next one.
-    sid: String,
-    has_session: bool,
-    streams: VecDeque<Stream>,
+    pub(super) sid: String,
+    pub(super) has_session: bool,
+    pub(super) streams: VecDeque<Stream>,
     answers: VecDeque<Message>,
     pub(super) typed: Backlog,
     pub(super) size: Option<Winsize>,
     /// It asked for a shell without notices.
     pub(super) is_quiet: bool,
-    next_ping: Instant,
+    pub(super) next_ping: Instant,
     ping_is_due: bool,
     /// More was to be said than there is room for: the end does not read.
     pub(super) is_overrun: bool,
@@ -98,7 +91,7 @@ impl PlainViewer {
         self.typed.len() + read
     }
 
-    fn answer(&mut self, message: Message) {
+    pub(super) fn answer(&mut self, message: Message) {
         if self.answers.len() >= EVENTS_MAX {
             self.is_overrun = true;
         } else {
@@ -240,7 +233,7 @@ impl PlainViewer {
 }
 
 impl Stream {
-    fn new(sid: &str, fed: u64) -> Self {
+    pub(super) fn new(sid: &str, fed: u64) -> Self {
         Self {
             sid: sid.to_owned(),
             fed,
@@ -325,163 +318,5 @@ impl DeviceSessions {
             self.ask_read_back(id, &sid, from, room.min(READ_BACK_MAX));
             return None;
         }
-    }
-
-    pub(super) fn plain_viewer_says(&mut self, now: Instant, id: ViewerId, message: &Message) {
-        let answer = if message.proto == proto::SHELL {
-            match FromUser::try_from(message) {
-                Ok(said) => {
-                    let quiet = message.props.get(prop::NOTICES) == Some(&Value::Bool(false));
-                    self.plain_user_says(now, id, said, quiet);
-                    None
-                }
-                Err(NotUnderstood::Type(unknown)) => Some(
-                    FromDevice::Failed {
-                        text: text::unknown_message(message.proto, &unknown),
-                        typ: unknown,
-                    }
-                    .to_message(""),
-                ),
-                // A size of 0, say. No peer expects an answer to these.
-                Err(
-                    NotUnderstood::Protocol(_) | NotUnderstood::Field(_) | NotUnderstood::Body(_),
-                ) => None,
-            }
-        } else {
-            no_shell::answer(message)
-        };
-        let Some(plain) = self.viewers.get_mut(&id).and_then(|v| v.plain()) else {
-            return;
-        };
-        if let Some(answer) = answer {
-            plain.answer(answer);
-        }
-        if plain.is_overrun {
-            self.cut_viewer(now, id, CloseReason::TooSlow);
-        }
-    }
-
-    fn plain_user_says(&mut self, now: Instant, id: ViewerId, said: FromUser, quiet: bool) {
-        let Some(viewer) = self
-            .viewers
-            .get_mut(&id)
-            .filter(|v| v.closing.is_none() && v.leave_by.is_none())
-        else {
-            return;
-        };
-        let person = viewer.person.clone();
-        let End::Plain(plain) = &mut viewer.end else {
-            return;
-        };
-        plain.is_quiet |= quiet;
-        let sid = plain.sid.clone();
-        match said {
-            FromUser::New { size } => {
-                plain.size = size;
-                self.plain_new(now, id, size);
-            }
-            FromUser::Input(input) => {
-                if plain.has_session {
-                    let may = self.sessions.get(&sid).is_some_and(|session| {
-                        session.stop.is_none()
-                            && (session.in_control == Some(id)
-                                || session.changing.is_some()
-                                || session.next.is_some())
-                    });
-                    if may {
-                        plain.typed.push_input(input);
-                    }
-                } else {
-                    let failed = FromDevice::InputFailed(text::SESSION_NOT_FOUND.to_owned());
-                    plain.answer(failed.to_message(""));
-                }
-            }
-            FromUser::Resize(size) => {
-                plain.size = Some(size);
-                if plain.has_session
-                    && self
-                        .sessions
-                        .get(&sid)
-                        .is_some_and(|s| s.in_control == Some(id))
-                {
-                    self.resize(now, &sid, size);
-                }
-            }
-            FromUser::Stop { error } => {
-                plain.typed.clear();
-                if plain.has_session
-                    && self
-                        .sessions
-                        .get(&sid)
-                        .is_some_and(|s| s.in_control == Some(id))
-                {
-                    let ending = Ending {
-                        reason: Some(Ended::Stopped),
-                        exit_status: None,
-                        text: error.unwrap_or_else(|| "stopped by the operator".to_owned()),
-                    };
-                    self.stop_session(now, &sid, Some(&person), ending, true);
-                }
-            }
-            // Devices are answered by the server itself: a late pong hangs some of them.
-            FromUser::Pong | FromUser::Ack { .. } => {}
-        }
-    }
-
-    fn plain_new(&mut self, now: Instant, id: ViewerId, size: Option<Winsize>) {
-        let is_linked = self.is_linked();
-        let is_crowded = self.sessions.len() >= SESSIONS_MAX;
-        let Some(viewer) = self.viewers.get_mut(&id) else {
-            return;
-        };
-        let person = viewer.person.clone();
-        let End::Plain(plain) = &mut viewer.end else {
-            return;
-        };
-        let is_stopping = self
-            .sessions
-            .get(&plain.sid)
-            .is_some_and(|session| session.stop.is_some());
-        let refusal = if plain.has_session && !is_stopping {
-            Some(text::ALREADY_RUNNING)
-        } else if !is_linked {
-            Some(DISCONNECTED)
-        } else if is_crowded || plain.streams.len() >= STREAMS_MAX {
-            Some(text::TOO_MANY_SHELLS)
-        } else {
-            None
-        };
-        if let Some(why) = refusal {
-            let refused = FromDevice::Refused(why.to_owned());
-            return plain.answer(refused.to_message(""));
-        }
-        if self.sessions.contains_key(&plain.sid) || !plain.streams.is_empty() {
-            plain.sid = (self.new_sid)();
-        }
-        plain.has_session = true;
-        plain.typed.clear();
-        plain.next_ping = now + PING_INTERVAL;
-        let sid = plain.sid.clone();
-        plain.streams.push_back(Stream::new(&sid, 0));
-        // One that a plain end had when the server ended is theirs again.
-        let orphan = self
-            .sessions
-            .values()
-            .filter(|session| {
-                session.orphan_until.is_some()
-                    && session.is_live()
-                    && session.owner.user_id() == person.user_id()
-            })
-            .max_by_key(|session| session.opened_at)
-            .map(|session| session.sid.clone());
-        if let Some(orphan) = orphan {
-            return self.give_to_plain(now, id, &sid, &orphan);
-        }
-        let controller = Controller {
-            user_id: person.user_id(),
-            email: person.email().to_owned(),
-            instance: String::new(),
-        };
-        self.create(now, id, &sid, &person, controller, size, true);
     }
 }
