@@ -119,7 +119,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
-    adoption::adopt(&app, run.restored).await?;
+    adoption::adopt(&app).await?;
     let router = api::router(app.clone()).layer(from_fn_with_state(app.clone(), envelope::wrap));
     app.tasks.spawn(presence::follow(app.clone()));
     app.tasks.spawn(gateway::follow_rights(app.clone()));

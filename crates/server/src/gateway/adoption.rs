@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use longwire_protocol::shell::Ended;
+
 use super::driver::{Adoptee, Left};
 use crate::app::App;
 use crate::ids::DeviceId;
@@ -21,19 +23,19 @@ pub enum AdoptionError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A recording cannot be read or repaired.
-    #[error(transparent)]
-    Recording(#[from] RecordingError),
     /// The server ends before they are.
     #[error("the server ends")]
     Ended,
 }
 
-/// Takes over all of them. `restored`: database or recordings come from an older copy.
+/// Why a session ends whose recording cannot be gone on with.
+const UNREADABLE: &str = "its recording cannot be read";
+
+/// Takes over all of them. A recording that cannot be read costs its own session and no other.
 ///
 /// # Errors
-/// When the database or the recordings cannot be read.
-pub(crate) async fn adopt(app: &App, restored: bool) -> Result<(), AdoptionError> {
+/// When the database cannot be read, or the server ends.
+pub(crate) async fn adopt(app: &App) -> Result<(), AdoptionError> {
     let mut read = app.store.read().await?;
     let rows = read.live_sessions(None).await?;
     let mut devices: BTreeMap<DeviceId, Vec<StoredSession>> = BTreeMap::new();
@@ -46,12 +48,10 @@ pub(crate) async fn adopt(app: &App, restored: bool) -> Result<(), AdoptionError
         tracing::info!(%device, sessions = rows.len(), "sessions are taken over");
         let recorder = app.recorder.clone();
         let adopting = app.tasks.spawn_blocking(move || {
-            let adoptees = rows
-                .into_iter()
-                .map(|row| adoptee(&recorder, row, restored));
-            adoptees.collect::<Result<Vec<_>, _>>()
+            let adoptees = rows.into_iter().map(|row| adoptee(&recorder, row));
+            adoptees.collect::<Vec<_>>()
         });
-        let sessions = adopting.await.map_err(|_| AdoptionError::Ended)??;
+        let sessions = adopting.await.map_err(|_| AdoptionError::Ended)?;
         let left = Left {
             sessions,
             is_let_in,
@@ -61,31 +61,50 @@ pub(crate) async fn adopt(app: &App, restored: bool) -> Result<(), AdoptionError
     Ok(())
 }
 
-fn adoptee(
-    recorder: &Recorder,
-    row: StoredSession,
-    restored: bool,
-) -> Result<Adoptee, RecordingError> {
-    let recovered = recorder.recover(&row.sid, row.created_at)?;
-    let replay = match &recovered {
-        Some(recovered) => recorder
-            .replay(recovered, REPLAY_BYTES)?
-            .collect::<Result<Vec<_>, _>>()?,
-        None => Vec::new(),
-    };
-    Ok(Adoptee {
+fn adoptee(recorder: &Recorder, mut row: StoredSession) -> Adoptee {
+    let found = recorder
+        .recover(&row.sid, row.created_at)
+        .and_then(|recovered| {
+            let replay = match &recovered {
+                Some(recovered) => replay(recorder, recovered)?,
+                None => Vec::new(),
+            };
+            Ok((recovered, replay))
+        });
+    let (recovered, replay) = found.unwrap_or_else(|error| {
+        tracing::error!(%error, sid = row.sid, "{UNREADABLE}: the session ends");
+        row.to_stop.get_or_insert_with(|| store::Ending {
+            at: Timestamp::now(),
+            reason: Some(Ended::OverLimit),
+            exit_status: None,
+            text: UNREADABLE.to_owned(),
+        });
+        (None, Vec::new())
+    });
+    Adoptee {
         opened_at: row.created_at,
-        adopted: adopted(row, recovered.as_ref(), replay, restored),
+        adopted: adopted(row, recovered.as_ref(), replay),
         recovered,
-    })
+    }
 }
 
-fn adopted(
-    row: StoredSession,
-    recovered: Option<&Recovered>,
-    replay: Vec<Entry>,
-    restored: bool,
-) -> Adopted {
+/// What the screen is made from, up to the first entry that is damaged: what comes after that is read by
+/// nobody.
+fn replay(recorder: &Recorder, recovered: &Recovered) -> Result<Vec<Entry>, RecordingError> {
+    let mut entries = Vec::new();
+    for entry in recorder.replay(recovered, REPLAY_BYTES)? {
+        match entry {
+            Ok(entry) => entries.push(entry),
+            Err(damage) => {
+                tracing::error!(%damage, sid = recovered.opening.sid, "a recording is damaged");
+                break;
+            }
+        }
+    }
+    Ok(entries)
+}
+
+fn adopted(row: StoredSession, recovered: Option<&Recovered>, replay: Vec<Entry>) -> Adopted {
     let now = Timestamp::now();
     let after = |one: Timestamp, other: Timestamp| {
         let millis = other.millis().saturating_sub(one.millis());
@@ -110,7 +129,7 @@ fn adopted(
         recorded: recovered.map_or(0, |recovered| recovered.position.offset),
         ended: replay.iter().rev().find_map(end),
         replay,
-        restored,
+        restored: row.restored,
     }
 }
 

@@ -47,7 +47,8 @@ impl Lab {
         Self::on(TempDir::new().unwrap()).await
     }
 
-    async fn on(dir: TempDir) -> Self {
+    /// Starts a server on the folder of one that has ended.
+    pub async fn on(dir: TempDir) -> Self {
         let server = server::start(Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             data_dir: dir.path().join("data"),

@@ -261,3 +261,32 @@ async fn the_sessions_of_a_removed_account_end() {
     pair.agent.until(|shells| shells[&sid].stopped).await;
     lab.audited("SessionEnded", 1).await;
 }
+
+#[tokio::test]
+async fn a_recording_that_cannot_be_read_costs_its_session_and_not_the_server() {
+    let lab = Lab::start().await;
+    let mut pair = Pair::start(&lab).await;
+    pair.agent.write_to(MIB);
+    pair.viewer
+        .until("with output", |seen| seen.end() == MIB)
+        .await;
+    let data = lab.stop().await;
+    for day in std::fs::read_dir(data.path().join("data/recordings")).unwrap() {
+        let folder = day.unwrap().path().join(&pair.sid);
+        if !folder.is_dir() {
+            continue;
+        }
+        for segment in std::fs::read_dir(folder).unwrap() {
+            // A folder in its place cannot even be opened for reading.
+            let segment = segment.unwrap().path();
+            std::fs::remove_file(&segment).unwrap();
+            std::fs::create_dir(&segment).unwrap();
+        }
+    }
+    let lab = Lab::on(data).await;
+    pair.agent.connect(lab.address(), &pair.gadget.token);
+    let sid = pair.sid.clone();
+    pair.agent.until(|shells| shells[&sid].stopped).await;
+    let ended = lab.audited("SessionEnded", 1).await;
+    assert_eq!(ended[0].detail["session_id"], sid.as_str());
+}
