@@ -319,7 +319,12 @@ impl World {
             let Some(person) = self.people.get_mut(&who) else {
                 break;
             };
-            match FromDevice::try_from(&message).unwrap() {
+            let said = FromDevice::try_from(&message).unwrap();
+            // Answers overtake what is still to be shown of the session before.
+            if person.started && matches!(said, FromDevice::Output(_) | FromDevice::Stop(_)) {
+                assert_eq!(message.sid, person.sid, "somebody else's message");
+            }
+            match said {
                 FromDevice::Output(output) => person.seen += output.len(),
                 FromDevice::Started => {
                     person.sid.clone_from(&message.sid);
@@ -332,9 +337,6 @@ impl World {
                 | FromDevice::Failed { .. }
                 | FromDevice::Delay { .. }
                 | FromDevice::Resize(_) => {}
-            }
-            if person.started {
-                assert_eq!(message.sid, person.sid, "somebody else's message");
             }
         }
         took
