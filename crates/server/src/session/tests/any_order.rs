@@ -196,7 +196,15 @@ impl World {
                     });
                 }
             }
-            Step::New(who) => self.say(who, &FromUser::New { size: None }),
+            Step::New(who) => {
+                if let Some(person) = self.people.get_mut(&who) {
+                    // Nothing is typed into a shell that has ended, whether that was seen or not, nor
+                    // into one that has not started.
+                    let shell = self.shells.get(&person.sid);
+                    person.started &= shell.is_some_and(|shell| !shell.exited);
+                }
+                self.say(who, &FromUser::New { size: None });
+            }
             Step::Type(who, size) => {
                 let started = self.people.get(&who).is_some_and(|p| p.started);
                 if started {
