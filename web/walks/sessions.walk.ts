@@ -222,7 +222,7 @@ test('the list of sessions is live, and ends one with everybody in it', async ()
   const mine = await openTerminal();
   const boss = await visitor({}, BO);
   await boss.page.getByRole('link', { name: 'Sessions', exact: true }).click();
-  await boss.page.getByRole('link', { name: 'pump-17' }).waitFor();
+  await boss.page.getByRole('link', { name: 'pump-17', exact: true }).waitFor();
   await boss.page.getByRole('button', { name: /^More about / }).click();
   await boss.page.getByRole('menuitem', { name: 'End session…' }).click();
   const dialog = boss.page.getByRole('dialog', { name: 'End this session?' });
