@@ -1,5 +1,5 @@
 # Every target is one line here; what it does sits in scripts/.
-.PHONY: demo test build bench soak lint dev screenshots
+.PHONY: demo test build bench lint dev screenshots
 demo:
 	@scripts/demo
 test:
@@ -9,8 +9,6 @@ build:
 bench:
 	@scripts/bench
 	@scripts/footprint
-soak:
-	@scripts/soak
 lint:
 	@scripts/test fmt clippy web-lint
 dev:
