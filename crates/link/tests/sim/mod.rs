@@ -4,6 +4,7 @@
 //! it sees against [`truth`], which every byte of a session can be computed from.
 
 pub mod device;
+pub mod faults;
 pub mod server;
 pub mod truth;
 pub mod viewer;

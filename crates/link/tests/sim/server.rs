@@ -11,8 +11,8 @@ use longwire_protocol::Props;
 use longwire_protocol::shell::{Stop, Winsize};
 
 use super::Rng;
+use super::faults::Counts;
 use super::truth::{is_output, output};
-use super::world::Counts;
 
 /// What survives a kill.
 #[derive(Clone, Default)]

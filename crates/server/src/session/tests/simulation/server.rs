@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::super::stage::settings;
+use super::faults::Counts;
 use super::truth::{is_output, output};
-use super::world::Counts;
 use crate::ids::UserId;
 use crate::session::{
     Adopted, Change, Controller, DeviceSessions, Effect, Ending, Input, ReadBack, SessionChange,

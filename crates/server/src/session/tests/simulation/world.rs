@@ -8,6 +8,7 @@ use longwire_protocol::{Message, Props, Receiver, proto};
 
 use super::Rng;
 use super::device::Device;
+use super::faults::{Counts, Faults};
 use super::server::{Disk, Server};
 use super::truth::Fate;
 use super::viewer::Viewer;
@@ -21,68 +22,6 @@ use crate::session::{Owner, ViewerId};
 struct Seat {
     viewer: Viewer,
     wire: Option<(ViewerId, Wire)>,
-}
-
-/// What may go wrong, each once in so many steps; 0 for never.
-#[derive(Clone, Copy)]
-pub struct Faults {
-    cut: u64,
-    viewer_cut: u64,
-    server_kill: u64,
-    device_restart: u64,
-    restore: u64,
-    reload: u64,
-    outage: u64,
-    impostor: u64,
-}
-
-impl Faults {
-    pub const NONE: Faults = Faults {
-        cut: 0,
-        viewer_cut: 0,
-        server_kill: 0,
-        device_restart: 0,
-        restore: 0,
-        reload: 0,
-        outage: 0,
-        impostor: 0,
-    };
-    /// Everything that must cost nothing.
-    pub const HARMLESS: Faults = Faults {
-        cut: 400,
-        viewer_cut: 300,
-        server_kill: 2500,
-        reload: 2000,
-        outage: 4000,
-        impostor: 3000,
-        ..Faults::NONE
-    };
-    /// And what must be noticed.
-    pub const ALL: Faults = Faults {
-        device_restart: 5000,
-        restore: 4000,
-        ..Faults::HARMLESS
-    };
-}
-
-/// How often what happened.
-#[derive(Default, Debug)]
-pub struct Counts(BTreeMap<&'static str, u64>);
-
-impl Counts {
-    pub fn add(&mut self, what: &'static str, count: u64) {
-        *self.0.entry(what).or_default() += count;
-    }
-
-    pub fn of(&self, what: &str) -> u64 {
-        self.0.get(what).copied().unwrap_or(0)
-    }
-
-    pub fn add_all(&mut self, other: &Counts) {
-        for (what, count) in &other.0 {
-            self.add(what, *count);
-        }
-    }
 }
 
 pub struct World {
