@@ -14,11 +14,11 @@ use crate::access::{self, SessionAct};
 use crate::app::App;
 use crate::audit::{Action, AuditEvent, Object};
 use crate::auth::{Peer, Principal};
-use crate::bus::{LiveSession, Present, SessionState};
+use crate::bus::LiveSession;
 use crate::error::ApiError;
 use crate::http::envelope::ErrorBody;
 use crate::ids::{DeviceId, UserId};
-use crate::session::{EndReason, Owner};
+use crate::session::{EndReason, Owner, SessionState, ViewerView};
 use crate::store::{Ending, Reader, StoreError};
 use crate::time::Timestamp;
 
@@ -106,14 +106,14 @@ pub(super) struct SessionOver {
 impl From<&LiveSession> for SessionOver {
     fn from(session: &LiveSession) -> Self {
         Self {
-            id: session.id.clone(),
+            id: session.view.sid.clone(),
             device_id: session.device,
         }
     }
 }
 
-impl From<&Present> for ViewerOut {
-    fn from(present: &Present) -> Self {
+impl From<&ViewerView> for ViewerOut {
+    fn from(present: &ViewerView) -> Self {
         Self {
             email: present.email.clone(),
             control: present.control,
@@ -128,7 +128,13 @@ fn not_found() -> ApiError {
 
 /// Whether somebody may know of a session.
 pub(super) fn is_visible(principal: &Principal, session: &LiveSession) -> bool {
-    access::require_session(principal, SessionAct::See, session.device, session.owner).is_ok()
+    access::require_session(
+        principal,
+        SessionAct::See,
+        session.device,
+        session.view.owner,
+    )
+    .is_ok()
 }
 
 /// Sessions as they are shown.
@@ -150,23 +156,23 @@ pub(super) async fn assemble(
 fn show_one(app: &App, session: &LiveSession, names: &HashMap<DeviceId, String>) -> SessionOut {
     let name = names.get(&session.device).cloned();
     SessionOut {
-        id: session.id.clone(),
+        id: session.view.sid.clone(),
         device_id: session.device,
         device_name: name.unwrap_or_else(|| session.device.to_string()),
         owner: OwnerOut {
-            id: session.owner,
-            email: session.owner_email.clone(),
+            id: session.view.owner,
+            email: session.view.owner_email.clone(),
         },
-        state: session.state.into(),
-        started_at: session.started_at,
-        detached_at: session.detached_at,
+        state: session.view.state.into(),
+        started_at: session.view.started_at,
+        detached_at: session.view.detached_at,
         device_connected: app.links.connected_since(session.device).is_some(),
-        lossless: session.lossless,
-        rows: session.size.map(|size| size.rows),
-        cols: session.size.map(|size| size.cols),
-        title: session.title.clone(),
-        epoch: session.epoch,
-        viewers: session.viewers.iter().map(ViewerOut::from).collect(),
+        lossless: session.view.lossless,
+        rows: session.view.size.map(|size| size.rows),
+        cols: session.view.size.map(|size| size.cols),
+        title: session.view.title.clone(),
+        epoch: session.view.epoch,
+        viewers: session.view.viewers.iter().map(ViewerOut::from).collect(),
     }
 }
 
@@ -199,8 +205,8 @@ impl Wanted {
 
     fn holds(&self, session: &LiveSession) -> bool {
         (self.devices.is_empty() || self.devices.contains(&session.device))
-            && (self.states.is_empty() || self.states.contains(&session.state.into()))
-            && self.owner.is_none_or(|owner| owner == session.owner)
+            && (self.states.is_empty() || self.states.contains(&session.view.state.into()))
+            && self.owner.is_none_or(|owner| owner == session.view.owner)
     }
 }
 
@@ -250,7 +256,7 @@ async fn find(app: &App, principal: &Principal, id: &str) -> Result<Arc<LiveSess
     let sessions = app.bus.sessions().await;
     sessions
         .into_iter()
-        .find(|session| session.id == id)
+        .find(|session| session.view.sid == id)
         .filter(|session| is_visible(principal, session))
         .ok_or_else(not_found)
 }
@@ -301,7 +307,7 @@ pub(super) async fn end(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let session = find(&app, &principal, &id).await?;
-    let (device, owner) = (session.device, session.owner);
+    let (device, owner) = (session.device, session.view.owner);
     let granted = access::require_session(&principal, SessionAct::End, device, owner)?;
     let why = EndReason::Stopped;
     let ending = Ending {

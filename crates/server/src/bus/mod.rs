@@ -20,7 +20,7 @@ use crate::auth::Principal;
 use crate::ids::DeviceId;
 use crate::session::{EndReason, Owner, ViewerId, ViewerKind};
 
-pub use live::{LiveSession, Present, SessionChange, SessionState};
+pub use live::{LiveSession, SessionChange};
 pub use memory::InProcess;
 
 /// The way from an operator's websocket to a device.

@@ -36,8 +36,8 @@ impl LiveSessions {
     pub(super) fn all(&self) -> Vec<Arc<LiveSession>> {
         let mut all: Vec<_> = self.lock().values().flatten().cloned().collect();
         all.sort_by(|one, other| {
-            let newest = other.started_at.cmp(&one.started_at);
-            newest.then_with(|| one.id.cmp(&other.id))
+            let newest = other.view.started_at.cmp(&one.view.started_at);
+            newest.then_with(|| one.view.sid.cmp(&other.view.sid))
         });
         all
     }
@@ -51,7 +51,9 @@ impl LiveSessions {
             let now: Vec<_> = now
                 .into_iter()
                 .map(|session| {
-                    let known = before.iter().find(|known| known.id == session.id);
+                    let known = before
+                        .iter()
+                        .find(|known| known.view.sid == session.view.sid);
                     if let Some(same) = known.filter(|known| ***known == session) {
                         return Arc::clone(same);
                     }
@@ -60,8 +62,9 @@ impl LiveSessions {
                     session
                 })
                 .collect();
-            let gone =
-                |known: &&Arc<LiveSession>| !now.iter().any(|session| session.id == known.id);
+            let gone = |known: &&Arc<LiveSession>| {
+                !now.iter().any(|session| session.view.sid == known.view.sid)
+            };
             changes.extend(
                 before
                     .iter()
@@ -87,24 +90,26 @@ impl LiveSessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::SessionState;
     use crate::ids::UserId;
+    use crate::session::{SessionState, SessionView};
     use crate::time::Timestamp;
 
     fn session(id: &str, device: DeviceId, started_at: i64) -> LiveSession {
         LiveSession {
-            id: id.to_owned(),
             device,
-            owner: UserId::new(),
-            owner_email: "operator@example.com".to_owned(),
-            state: SessionState::Attached,
-            started_at: Timestamp::from_millis(started_at),
-            detached_at: None,
-            lossless: true,
-            size: None,
-            title: None,
-            epoch: 1,
-            viewers: Vec::new(),
+            view: SessionView {
+                sid: id.to_owned(),
+                owner: UserId::new(),
+                owner_email: "operator@example.com".to_owned(),
+                state: SessionState::Attached,
+                started_at: Timestamp::from_millis(started_at),
+                detached_at: None,
+                lossless: true,
+                size: None,
+                title: None,
+                epoch: 1,
+                viewers: Vec::new(),
+            },
         }
     }
 
@@ -114,7 +119,7 @@ mod tests {
         let mut changes = live.subscribe();
         let mut heard = || {
             let changes = std::iter::from_fn(|| changes.try_recv().ok());
-            let told = changes.map(|change| (change.session.id.clone(), change.is_over));
+            let told = changes.map(|change| (change.session.view.sid.clone(), change.is_over));
             told.collect::<Vec<_>>()
         };
         let (device, other) = (DeviceId::new(), DeviceId::new());
@@ -125,15 +130,13 @@ mod tests {
         let ids: Vec<_> = live
             .all()
             .iter()
-            .map(|session| session.id.clone())
+            .map(|session| session.view.sid.clone())
             .collect();
         assert_eq!(ids, ["3", "2", "1"]);
         live.publish(device, vec![one.clone(), two.clone()]);
         assert_eq!(heard(), []);
-        let renamed = LiveSession {
-            title: Some("vim".to_owned()),
-            ..two
-        };
+        let mut renamed = two;
+        renamed.view.title = Some("vim".to_owned());
         live.publish(device, vec![renamed]);
         assert_eq!(heard(), [("2".to_owned(), false), ("1".to_owned(), true)]);
         live.publish(device, Vec::new());

@@ -7,8 +7,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access;
 use crate::app::App;
-use crate::bus::SessionState;
 use crate::ids::UserId;
+use crate::session::SessionState;
 use crate::store::StoreError;
 
 /// How often it is looked at although nothing was heard of a change: accounts can be changed on the
@@ -40,18 +40,20 @@ async fn review(app: &App) -> Result<(), StoreError> {
     let mut read = app.store.read().await?;
     let mut may: HashMap<UserId, bool> = HashMap::new();
     for session in &sessions {
-        if may.contains_key(&session.owner) {
+        if may.contains_key(&session.view.owner) {
             continue;
         }
-        let user = read.user(session.owner).await?;
+        let user = read.user(session.view.owner).await?;
         let still = user.is_some_and(|user| access::may_keep_sessions(&user.roles));
-        may.insert(session.owner, still);
+        may.insert(session.view.owner, still);
     }
     drop(read);
     for session in sessions {
-        let lost = may.get(&session.owner) == Some(&false);
-        if lost && session.state != SessionState::Ending {
-            app.links.end_owned(session.device, session.owner).await;
+        let lost = may.get(&session.view.owner) == Some(&false);
+        if lost && session.view.state != SessionState::Ending {
+            app.links
+                .end_owned(session.device, session.view.owner)
+                .await;
         }
     }
     Ok(())

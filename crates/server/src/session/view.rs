@@ -24,8 +24,8 @@ pub struct SessionView {
     pub lossless: bool,
     /// The terminal's size, if known.
     pub size: Option<Winsize>,
-    /// The title a program gave it; empty if none did.
-    pub title: String,
+    /// The title a program gave it, if one did.
+    pub title: Option<String>,
     /// Counts changes of control.
     pub epoch: u64,
     /// Who looks, in the order they came.
@@ -76,7 +76,9 @@ impl super::DeviceSessions {
                 .map(|since| self.wall_before(now, now.saturating_duration_since(since))),
             lossless: session.is_longwire(),
             size: session.size,
-            title: session.screen.title().to_owned(),
+            title: Some(session.screen.title())
+                .filter(|title| !title.is_empty())
+                .map(str::to_owned),
             epoch: session.epoch,
             viewers: session
                 .viewers

@@ -144,8 +144,8 @@ async fn a_restarted_server_goes_on_with_its_sessions() {
         // Whose it is and what it is called it has kept; the device is not back yet.
         let sessions = lab.app().links.sessions();
         assert_eq!(sessions.len(), 1);
-        assert_eq!(sessions[0].id, pair.sid);
-        assert_eq!(sessions[0].owner, pair.operator.id);
+        assert_eq!(sessions[0].view.sid, pair.sid);
+        assert_eq!(sessions[0].view.owner, pair.operator.id);
         assert_eq!(sessions[0].device, pair.gadget.id);
         pair.agent.connect(lab.address(), &pair.gadget.token);
         pair.viewer.connect(lab.address()).await;

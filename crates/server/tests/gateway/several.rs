@@ -36,7 +36,7 @@ async fn a_watcher_sees_everything_and_cannot_type() {
     let presence = |seen: &crate::viewer::Seen| seen.last("presence").is_some();
     pair.viewer.until("told who is there", presence).await;
     let sessions = lab.app().links.sessions();
-    assert_eq!(sessions[0].viewers.len(), 2);
+    assert_eq!(sessions[0].view.viewers.len(), 2);
     // Who sends input all the same is not listened to.
     pair.viewer.type_in(&pair.sid.clone(), b"mine");
     pair.viewer.until("applied", |seen| seen.applied == 4).await;

@@ -5,11 +5,10 @@ use std::time::Instant;
 use super::answers::Wish;
 use super::seat::Grant;
 use super::{Driver, LEAVE_MAX, PUBLISHED_MAX, PUBLISHED_WITHIN};
-use crate::bus::{LiveSession, Present, SessionState};
+use crate::bus::LiveSession;
 use crate::gateway::close;
-use crate::ids::DeviceId;
 use crate::recording;
-use crate::session::{self, Effect, Input, Opening, ReadBack, SessionView, ToViewer, ViewerId};
+use crate::session::{Effect, Input, Opening, ReadBack, ToViewer, ViewerId};
 
 /// Sessions remembered so that they can be read back.
 const STARTED_MAX: usize = 256;
@@ -209,36 +208,7 @@ impl Driver {
                 .retain(|sid, _| views.iter().any(|view| view.sid == *sid));
         }
         let device = self.device;
-        let live = views.into_iter().map(|view| live(device, view));
+        let live = views.into_iter().map(|view| LiveSession { device, view });
         self.app.links.publish(device, live.collect());
-    }
-}
-
-fn live(device: DeviceId, view: SessionView) -> LiveSession {
-    LiveSession {
-        id: view.sid,
-        device,
-        owner: view.owner,
-        owner_email: view.owner_email,
-        state: match view.state {
-            session::SessionState::Attached => SessionState::Attached,
-            session::SessionState::Detached => SessionState::Detached,
-            session::SessionState::Ending => SessionState::Ending,
-        },
-        started_at: view.started_at,
-        detached_at: view.detached_at,
-        lossless: view.lossless,
-        size: view.size,
-        title: Some(view.title).filter(|title| !title.is_empty()),
-        epoch: view.epoch,
-        viewers: view
-            .viewers
-            .into_iter()
-            .map(|viewer| Present {
-                email: viewer.email,
-                control: viewer.control,
-                since: viewer.since,
-            })
-            .collect(),
     }
 }
