@@ -14,7 +14,7 @@ use longwire_protocol::{Message, Props, Receiver, decode, encode, prop};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
 
-use super::{Agent, DEADLINE, Peer, Server};
+use super::{Agent, DEADLINE, Peer, Server, eventually, state_of};
 
 /// What a server knows of one session.
 #[derive(Default, Debug)]
@@ -178,6 +178,21 @@ impl Longwire {
             server.known[sid].applied >= typed
         })
         .await;
+    }
+
+    /// Opens a session that ends with these commands while its link is cut, which it stays. Returns how
+    /// much it had said before.
+    pub async fn ends_while_cut(&mut self, sid: &str, commands: &str) -> usize {
+        self.open(sid).await;
+        let pid = self.run(sid, "echo $$").await;
+        let folder = tempfile::tempdir().unwrap();
+        let go = folder.path().join("go");
+        let from = self.known[sid].output.len();
+        self.when_file(sid, &go, commands).await;
+        self.cut();
+        std::fs::write(&go, "").unwrap();
+        eventually("the shell is reaped", || state_of(&pid).is_none()).await;
+        from
     }
 
     /// Waits for a session's end.
