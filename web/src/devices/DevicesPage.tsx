@@ -6,6 +6,7 @@ import { useEffect, useRef, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { type DeviceCounts, STATUS_FILTERS, type StatusFilter } from '../api/calls.ts';
 import * as queries from '../api/queries.ts';
+import { Nothing } from '../layout/Nothing.tsx';
 import { Trouble } from '../layout/Trouble.tsx';
 import { usePageTitle } from '../layout/usePageTitle.ts';
 import classes from './DevicesPage.module.css';
@@ -87,7 +88,7 @@ export function DevicesPage() {
           ) : !list.data ? (
             <DeviceTableSkeleton />
           ) : list.data.devices.length === 0 ? (
-            <Nothing filter={filter} onReset={() => change({ q: '', status: '' })} />
+            <NoDevice filter={filter} onReset={() => change({ q: '', status: '' })} />
           ) : (
             <DeviceTable devices={list.data.devices} stale={list.isPlaceholderData} />
           )}
@@ -171,7 +172,7 @@ function SearchField({ value, onChange }: { value: string; onChange: (q: string)
   );
 }
 
-function Nothing({ filter, onReset }: { filter: queries.DeviceFilter; onReset: () => void }) {
+function NoDevice({ filter, onReset }: { filter: queries.DeviceFilter; onReset: () => void }) {
   const text = filter.q
     ? `No device matches “${filter.q}”.`
     : {
@@ -181,12 +182,10 @@ function Nothing({ filter, onReset }: { filter: queries.DeviceFilter; onReset: (
         rejected: 'No device has been rejected.',
       }[filter.status];
   return (
-    <div className={classes.nothing}>
-      <SearchX size={22} aria-hidden />
-      <p>{text}</p>
+    <Nothing icon={SearchX} text={text}>
       <Button variant="default" size="compact-sm" onClick={onReset}>
         Show all devices
       </Button>
-    </div>
+    </Nothing>
   );
 }

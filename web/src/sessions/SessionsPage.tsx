@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { SquareTerminal } from 'lucide-react';
 import { Link, useSearchParams } from 'react-router';
 import * as queries from '../api/queries.ts';
+import { Nothing } from '../layout/Nothing.tsx';
 import { Trouble } from '../layout/Trouble.tsx';
 import { usePageTitle } from '../layout/usePageTitle.ts';
 import { SessionList } from './SessionList.tsx';
@@ -25,13 +26,11 @@ export function Component() {
       ) : !list.data ? (
         <Skeleton h={180} radius="lg" />
       ) : list.data.sessions.length === 0 ? (
-        <div className={classes.nothing}>
-          <SquareTerminal size={24} aria-hidden />
-          <p>No session is running.</p>
+        <Nothing icon={SquareTerminal} text="No session is running.">
           <Button component={Link} to="/devices" variant="default" size="compact-sm">
             Choose a device
           </Button>
-        </div>
+        </Nothing>
       ) : (
         <section className={classes.card} aria-label="Live sessions">
           <SessionList sessions={list.data.sessions} showDevice />
