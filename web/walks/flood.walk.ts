@@ -48,7 +48,8 @@ class Window {
     const { type, props, body } = decode(payload);
     const offset = intProp(props, 'offset');
     if (offset === undefined) return;
-    if (type === 'ack') this.shown = offset;
+    // An acknowledgement of what came before a screen may follow it, and changes nothing.
+    if (type === 'ack') this.shown = Math.max(this.shown, offset);
     // In place of what was not taken in time: nothing is under way any more.
     else if (type === 'screen') [this.sent, this.shown] = [offset, offset];
     // Both ways there are bodies with offsets; only the server's have a time.
